@@ -13,7 +13,12 @@ import torch
 from training import world
 from training.world import Scenes
 
-SHAPE_WORDS = {"circle": ("circle", "disc"), "ring": ("ring",), "moon": ("moon", "crescent"), "cross": ("cross", "plus")}
+SHAPE_WORDS = {
+    "circle": ("circle", "disc"),
+    "ring": ("ring",),
+    "moon": ("moon", "crescent"),
+    "cross": ("cross", "plus"),
+}
 COLOUR_WORDS = {"purple": ("purple", "violet")}
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big")}
 POSITION_WORDS = {

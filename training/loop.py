@@ -245,10 +245,14 @@ def draw_curves(name: str) -> None:
     import matplotlib.pyplot as plt
 
     lines = list(history(name))
-    keys = [k for k in dict.fromkeys(k for line in lines for k in line) if k not in ("time", "step", "samples", "hours")]
+    keys = [
+        k for k in dict.fromkeys(k for line in lines for k in line) if k not in ("time", "step", "samples", "hours")
+    ]
     if not keys:
         return
-    figure, axes = plt.subplots(math.ceil(len(keys) / 3), 3, figsize=(12, 2.6 * math.ceil(len(keys) / 3)), squeeze=False)
+    figure, axes = plt.subplots(
+        math.ceil(len(keys) / 3), 3, figsize=(12, 2.6 * math.ceil(len(keys) / 3)), squeeze=False
+    )
     for axis, key in zip(axes.flat, keys, strict=False):
         points = [(line["step"], line[key]) for line in lines if key in line]
         axis.plot(*zip(*points, strict=True), linewidth=1)
