@@ -8,6 +8,7 @@ every score, because no score can be trusted beyond it.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class Judge(nn.Module):
         super().__init__()
         sizes = [3, width, 2 * width, 3 * width, 4 * width]
         layers: list[nn.Module] = []
-        for a, b in zip(sizes, sizes[1:], strict=False):
+        for a, b in pairwise(sizes):
             layers += [nn.Conv2d(a, b, 4, 2, 1), nn.GroupNorm(8, b), nn.GELU()]
         layers += [nn.Conv2d(4 * width, 4 * width, 3, 1, 1), nn.GroupNorm(8, 4 * width), nn.GELU(), nn.Flatten()]
         layers += [nn.Linear(4 * width * 16, 192), nn.GELU()]

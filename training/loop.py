@@ -44,7 +44,7 @@ def rng(*numbers: int) -> torch.Generator:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. The rate rises over `warmup` steps, holds, and falls to 1% over the last `decay` share of `steps`."""
+    """How to train. The rate rises over `warmup` steps, holds, and falls to 1% over the last `decay` of the steps."""
 
     name: str
     steps: int
@@ -265,7 +265,7 @@ def draw_curves(name: str) -> None:
 
 
 def workers(count: int) -> None:
-    """Call first in a script: re-run it as `count` processes that share out the shards. In a worker, join the others."""
+    """Call first in a script: re-run it as `count` processes that share the shards. In a worker, join the others."""
     torch.set_num_threads(1)
     if "NODEFLOW_RANK" in os.environ:
         rank, world = int(os.environ["NODEFLOW_RANK"]), int(os.environ["NODEFLOW_WORLD"])

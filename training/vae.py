@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from training import world
 from training.loop import Settings, averaged, home, rng, train, workers
