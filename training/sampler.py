@@ -83,7 +83,7 @@ def tail(steps: int, strength: float) -> Tensor:
 
 @torch.no_grad()
 def ddim(predict: Callable[[Tensor, int], Tensor], noise: Tensor, alphas: Tensor, steps: int = STEPS) -> Tensor:
-    """DDIM (Song et al. 2021) without noise, for v-prediction, trailing timesteps; `alphas` is the cumulative product."""
+    """DDIM (Song et al. 2021) for v-prediction, noise-free, trailing timesteps; `alphas` is the cumulative product."""
     times = torch.linspace(len(alphas), 0, steps + 1).round().long() - 1
     x = noise
     for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):

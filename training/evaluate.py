@@ -1,0 +1,231 @@
+"""Score the exported models as issue 3 asks, print the table, and write docs/models/scores.json and the contact sheet.
+
+Everything is measured on the files that ship (`nodes/nodeflow_nodes/models/`), on held-out combinations, with the
+defaults. Models that are not there are skipped. The judge is trained here if there is none yet (some minutes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training import base, captions, judge, sampler, text_encoder, vae, world
+from training.export import ROOT, SHAPES
+from training.loop import home, rng
+
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "models"
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the scores of pictures need: the frozen parts, and something that turns prompts into latents."""
+
+    encoder: nn.Module
+    autoencoder: nn.Module
+    denoiser: nn.Module
+
+
+def _read(cls: type, folder: Path) -> nn.Module:
+    return cls.from_pretrained(folder, torch_dtype=torch.float32).requires_grad_(False).eval()
+
+
+def load(folder: Path, denoiser: type, part: str) -> Model:
+    from diffusers import AutoencoderTiny
+    from transformers import CLIPTextModel
+
+    return Model(
+        CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval(),
+        _read(AutoencoderTiny, folder / "vae"),
+        _read(denoiser, folder / part),
+    )
+
+
+def the_judge() -> nn.Module:
+    if not (home("judge") / "checkpoint.pt").exists():
+        subprocess.run([sys.executable, "-m", "training.judge"], check=True)
+    return judge.load()
+
+
+def default_model() -> Model:
+    from diffusers import SD3Transformer2DModel
+
+    return load(ROOT / SHAPES, SD3Transformer2DModel, "transformer")
+
+
+def _pick(scores: Figures, *names: str) -> Figures:
+    return {name: round(scores[name], 4) for name in names}
+
+
+ASKED = ("background", "colour", "shape", "position", "size", "all")
+
+
+# --- sections ---------------------------------------------------------------------------------------------------------
+
+
+def yardstick(count: int) -> Figures:
+    """The judge on renders of held-out combinations, and on the same after a round trip through the VAE."""
+    reader, model = the_judge(), default_model()
+    scenes = world.sample_scenes(count, rng(95, 1), "held_out")
+    images = world.render(scenes)
+    trip = vae.decode(model.autoencoder, vae.encode(model.autoencoder, images))
+    figures = {f"render_{k}": v for k, v in _pick(judge.accuracy(reader, images, scenes), *ASKED).items()}
+    figures |= {f"vae_{k}": v for k, v in _pick(judge.accuracy(reader, trip, scenes), *ASKED).items()}
+    return figures | {"vae_psnr": round(vae.psnr(trip * 2 - 1, images * 2 - 1), 2)}
+
+
+def text_to_image(count: int) -> Figures:
+    """Held-out prompts, 20 steps, default guidance."""
+    model = default_model()
+    scenes, texts = base.held_out_prompts(count, 6)
+    images = vae.decode(model.autoencoder, base.draw(model.denoiser, model.encoder, texts, 17))
+    return _pick(judge.accuracy(the_judge(), images, scenes), *ASKED)
+
+
+def _asked(model: Model, texts: list[str]) -> sampler.Model:
+    empty = text_encoder.encode(model.encoder, [""])
+    return sampler.guided(model.denoiser, text_encoder.encode(model.encoder, texts), empty)
+
+
+def _noise(count: int, seed: int) -> Tensor:
+    return torch.stack([torch.randn(4, 16, 16, generator=rng(seed, i)) for i in range(count)])
+
+
+def image_to_image(count: int) -> Figures:
+    """Strength 0.6: a render of one object, and a prompt that asks for another colour and says nothing of the place."""
+    model, generator = default_model(), rng(94, 1)
+    before = world.sample_scenes(count, generator, "held_out")
+    other = torch.randint(1, len(world.COLOURS) - 1, (count,), generator=generator)
+    choices = torch.arange(len(world.COLOURS)).expand(count, -1)
+    free = choices[(choices != before.background[:, None]) & (choices != before.colour[:, None])].view(count, -1)
+    after = before.with_(colour=free.gather(1, (other % free.shape[1])[:, None])[:, 0])
+    texts = [
+        f"a {world.COLOURS[c]} {world.SHAPES[s]} on a {world.COLOURS[b]} background"
+        for c, s, b in zip(after.colour, after.shape, after.background, strict=True)
+    ]
+    start = vae.encode(model.autoencoder, world.render(before))
+    x = sampler.euler(_asked(model, texts), _noise(count, 23), sampler.tail(sampler.STEPS, 0.6), start=start)
+    scores = judge.accuracy(the_judge(), vae.decode(model.autoencoder, x), after)
+    return {"asked_colour": round(scores["colour"], 4), "position_kept": round(scores["position"], 4)}
+
+
+def inpainting(count: int) -> Figures:
+    """A square around the object is drawn anew as a held-out object; the rest is compared with the original."""
+    model, generator = default_model(), rng(93, 1)
+    before = world.sample_scenes(count, generator, "any")
+    after = world.sample_scenes(count, generator, "held_out").with_(position=before.position, size=before.size)
+    shade = (before.colour + (before.colour == after.background)) % len(world.COLOURS)
+    before = before.with_(background=after.background, colour=shade)
+    texts, _ = captions.describe(after, generator, complete=1.0)
+    axis = torch.arange(16) * 4 + 2.0
+    reach = before.radius + 5
+    inside = ((axis[None, :] - before.x[:, None]).abs() < reach[:, None])[:, None, None, :]
+    mask = (inside & ((axis[None, :] - before.y[:, None]).abs() < reach[:, None])[:, None, :, None]).float()
+    images = world.render(before)
+    start = vae.encode(model.autoencoder, images)
+    x = sampler.euler(_asked(model, texts), _noise(count, 29), sampler.sigmas(), start=start, mask=mask)
+    drawn = vae.decode(model.autoencoder, x)
+    outside = (1 - mask).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    change = ((drawn - images).abs() * outside).sum((1, 2, 3)) / (3 * outside.sum((1, 2, 3)))
+    seen = judge.read(the_judge(), drawn)
+    colour, shape = seen["colour"] == after.colour, seen["shape"] == after.shape
+    return {
+        "outside_mean_difference": round(float(change.mean()), 4),
+        "inside_colour": round(float(colour.float().mean()), 4),
+        "inside_shape": round(float(shape.float().mean()), 4),
+        "inside_as_asked": round(float((colour & shape).float().mean()), 4),
+    }
+
+
+def latent_walk(count: int) -> Figures:
+    """Walks between the VAE's latents of two renders: how even the steps in picture space are.
+
+    `largest_share` is the largest step's share of the walk's whole length (1/16 if all 16 steps are equal);
+    `neighbours_closer` how often pictures one step apart differ less than pictures eight steps apart.
+    """
+    model = default_model()
+    scenes = world.sample_scenes(2 * min(count, 64), rng(92, 1), "held_out")
+    latents = vae.encode(model.autoencoder, world.render(scenes))
+    return walk_figures(lambda z: vae.decode(model.autoencoder, z), *latents.chunk(2))
+
+
+def walk_figures(decode: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> Figures:
+    pictures = torch.stack([decode(torch.lerp(a, b, i / 16)) for i in range(17)])
+    steps = (pictures[1:] - pictures[:-1]).flatten(2).norm(dim=2)
+    far = (pictures[8:] - pictures[:-8]).flatten(2).norm(dim=2)
+    return {
+        "largest_share": round(float((steps.amax(0) / steps.sum(0)).mean()), 4),
+        "neighbours_closer": round(float((steps[:9] < far).float().mean()), 4),
+    }
+
+
+SECTIONS: dict[str, tuple[str, Callable[[int], Figures]]] = {
+    "judge": (SHAPES, yardstick),
+    "text_to_image": (SHAPES, text_to_image),
+    "image_to_image": (SHAPES, image_to_image),
+    "inpainting": (SHAPES, inpainting),
+    "vae_walk": (SHAPES, latent_walk),
+}
+
+TARGETS = {
+    "text_to_image": "background 0.97, colour 0.95, shape 0.90, position 0.90, all 0.80",
+    "image_to_image": "colour 0.90, position 0.80",
+    "inpainting": "outside 0.01, inside 0.85",
+    "controlnet": "with 0.70, without < 0.35",
+    "lora_sticker": "with 0.90, without 0.05, falls of at most 0.05",
+    "language": "both 0.90",
+}
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def contact_sheet(path: Path) -> None:
+    """Sixty held-out prompts, six of each shape, as the default model draws them."""
+    from PIL import Image
+
+    model = default_model()
+    scenes, texts = base.held_out_prompts(1200, 8)
+    rows = torch.cat([(scenes.shape == i).nonzero()[:6, 0] for i in range(len(world.SHAPES))])
+    images = vae.decode(model.autoencoder, base.draw(model.denoiser, model.encoder, [texts[i] for i in rows], 41))
+    grid = images.view(len(world.SHAPES), 6, 3, 64, 64).permute(1, 3, 0, 4, 2).reshape(6 * 64, -1, 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((grid * 255).round().byte().numpy()).save(path, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=256, help="pictures a section")
+    parser.add_argument("--only", nargs="*", choices=sorted(SECTIONS), help="sections to measure again")
+    parser.add_argument("--no-sheet", action="store_true")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    path = DOCS / "scores.json"
+    scores = json.loads(path.read_text()) if path.exists() else {}
+    for name, (needs, section) in SECTIONS.items():
+        if (options.only and name not in options.only) or not (ROOT / needs).exists():
+            continue
+        scores[name] = section(options.count)
+        print(f"{name:16}", "  ".join(f"{k} {v:.3f}" for k, v in scores[name].items()))
+        if name in TARGETS:
+            print(f"{'':16} asked: {TARGETS[name]}", flush=True)
+    scores["what"] = {"samples": options.count, "steps": sampler.STEPS, "guidance": sampler.GUIDANCE} | {
+        name: " ".join((section.__doc__ or "").split()) for name, (_, section) in SECTIONS.items()
+    }
+    DOCS.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(scores, indent=2) + "\n")
+    if not options.no_sheet:
+        contact_sheet(DOCS / "contact-sheet.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Write trained models to the folders that ship: fp16 safetensors in diffusers' and transformers' own layout.
+
+This is the only step that writes to `nodes/nodeflow_nodes/models/`. Each exporter takes the averaged weights of a run;
+`weights_of` reads exported weights back, so that training can go on from what ships when the checkpoints are gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training import base, sampler, text_encoder, tokenizer, vae
+from training.cards import write_card
+
+ROOT = Path(__file__).resolve().parent.parent / "nodes" / "nodeflow_nodes" / "models"
+SHAPES = "checkpoints/shapes-64"
+
+FACTS = {
+    "prediction": "flow",
+    "timestep_scale": 1000.0,
+    "text_max_length": tokenizer.LENGTH,
+    "text_padding": "max_length",
+    "text_sequence": "last_hidden_state",
+    "text_pooled": "pooler_output",
+    "unconditional_prompt": "",
+    "width": 64,
+    "height": 64,
+    "latent_channels": 4,
+    "latent_factor": 4,
+    "steps": sampler.STEPS,
+    "guidance": sampler.GUIDANCE,
+    "shift": sampler.SHIFT,
+}
+
+
+def half(module: nn.Module) -> nn.Module:
+    return module.to(torch.float16)
+
+
+def fresh(name: str) -> Path:
+    """An empty folder for a model."""
+    folder = ROOT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_index(folder: Path, name: str, parts: dict[str, list[str]], facts: dict[str, object]) -> None:
+    index = {"_class_name": name, "_diffusers_version": "0.42.1", **parts, "nodeflow": facts}
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def tidy(folder: Path) -> None:
+    """Take out of the configs what names the machine the model was trained on."""
+    for path in folder.rglob("*config.json"):
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def save_shared(folder: Path) -> None:
+    """The parts that every text-to-image model of this world has in common."""
+    half(text_encoder.load()).save_pretrained(folder / "text_encoder")
+    text_encoder.words().save_pretrained(folder / "tokenizer")
+    half(vae.load()).save_pretrained(folder / "vae")
+
+
+PARTS = {
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "vae": ["diffusers", "AutoencoderTiny"],
+}
+
+
+def export_base(run: str = "base") -> Path:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    folder = fresh(SHAPES)
+    half(base.load(run)).save_pretrained(folder / "transformer")
+    save_shared(folder)
+    FlowMatchEulerDiscreteScheduler(shift=sampler.SHIFT).save_pretrained(folder / "scheduler")
+    parts = {
+        "transformer": ["diffusers", "SD3Transformer2DModel"],
+        **PARTS,
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    }
+    write_index(folder, "FlowMatchTextToImage", parts, FACTS)
+    tidy(folder)
+    write_card(folder, "base", run)
+    return folder
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights in a folder of `save_pretrained`, in fp32."""
+    from safetensors.torch import load_file
+
+    (path,) = folder.glob("*.safetensors")
+    return {key: value.float() for key, value in load_file(path).items()}
+
+
+EXPORTERS: dict[str, Callable[..., Path]] = {"base": export_base}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=sorted(EXPORTERS))
+    parser.add_argument("--run", help="the run to take instead of the model's own")
+    options = parser.parse_args()
+    folder = EXPORTERS[options.model](*([options.run] if options.run else []))
+    files = [folder] if folder.is_file() else [f for f in folder.rglob("*") if f.is_file()]
+    print(folder, f"{sum(f.stat().st_size for f in files) / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
