@@ -28,7 +28,6 @@ class Context(Protocol):
 
     device: str
     """Where tensors should be computed: "cpu", "cuda:0", "mps"."""
-    seed_offset: int
 
     @property
     def weights(self) -> Any:
@@ -274,6 +273,6 @@ current_builder: ContextVar[Builder | None] = ContextVar("current_builder", defa
 
 def default_context() -> Context:
     """The context a node gets when it is called as a function: this process, the CPU, a weights pool of its own."""
-    from nodeflow.executor import standalone_context
+    from nodeflow.context import StandaloneContext
 
-    return standalone_context()
+    return StandaloneContext()

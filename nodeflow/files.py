@@ -1,0 +1,177 @@
+"""Files that a recipe names: model files by name, input files by path; found, guarded, listed and hashed.
+
+A name from a recipe is hostile until it is resolved: after following links the file must lie inside a declared
+folder. Model names are looked for in each model folder in turn: the user's own, further ones laid out like ComfyUI's
+`models` or A1111's, then those that packs ship. Nothing is read here but folder listings and, for keys, content hashes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from nodeflow.ports import InputFile, ModelFile, Port
+from nodeflow.problems import Problem, did_you_mean
+from nodeflow.types import File
+
+MODEL_SUFFIXES = (".safetensors", ".gguf")
+FOLDER_MARKS = ("model_index.json", "config.json")
+ALIASES: dict[str, tuple[str, ...]] = {
+    "checkpoints": ("Stable-diffusion",),
+    "loras": ("Lora", "LyCORIS"),
+    "vae": ("VAE",),
+    "controlnet": ("ControlNet",),
+    "upscale_models": ("ESRGAN", "RealESRGAN"),
+    "diffusion_models": ("unet",),
+    "text_encoders": ("clip",),
+    "embeddings": ("../embeddings",),
+}
+"""Other programs' names for ComfyUI's folder names (A1111's, and ComfyUI's older ones)."""
+
+
+class FileProblem(Exception):
+    """A file that a recipe names cannot be used; `problem` says why once it has a place."""
+
+    def __init__(self, code: str, message: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self._parts = (message, expected, got, hint)
+        self.code = code
+
+    def problem(self, place: str) -> Problem:
+        return Problem(self.code, place, *self._parts)
+
+
+@dataclass
+class Files:
+    """Where recipes' files may lie.
+
+    model_folders: each holds sub-folders such as `checkpoints` and `loras`. input_roots: folders that input files may
+    be in, the first for relative paths. digest: how a file or folder becomes its content digest.
+    """
+
+    model_folders: tuple[Path, ...] = ()
+    input_roots: tuple[Path, ...] = ()
+    digest: Callable[[Path], str] | None = None
+    _listing: dict[str, dict[str, Path]] = field(default_factory=dict, repr=False)
+
+    def models(self, folder: str) -> dict[str, Path]:
+        """Model files and folders by name, the first folder that has a name winning. Read afresh by `refresh`."""
+        if folder not in self._listing:
+            found: dict[str, Path] = {}
+            for root in self.model_folders:
+                for sub in (folder, *ALIASES.get(folder, ())):
+                    for name, path in _scan(root / sub):
+                        found.setdefault(name, path)
+            self._listing[folder] = found
+        return self._listing[folder]
+
+    def refresh(self) -> None:
+        self._listing.clear()
+
+    def find(self, port: Port, value: str) -> Path:
+        """The file that `value` names at a `File` port.
+
+        Raises:
+            FileProblem: NF301..NF304.
+        """
+        if "\0" in value or any(ord(c) < 32 for c in value):
+            raise FileProblem("NF303", "a file name has control characters", got=repr(value)[:80])
+        if kind := port.extra(ModelFile):
+            return self._find_model(kind.folder, value)
+        kind = port.extra(InputFile)
+        return self._find_input(value, kind.suffixes if kind else ())
+
+    def resolve(self, port: Port, value: str) -> File:
+        """The file with its content digest."""
+        path = self.find(port, value)
+        if self.digest is None:
+            raise RuntimeError("this Files object cannot hash")
+        try:
+            return File(value, str(path), self.digest(path))
+        except OSError as error:
+            raise FileProblem("NF302", f"{path} cannot be read: {error.strerror}", got=repr(value)) from None
+
+    def _find_model(self, folder: str, name: str) -> Path:
+        pure = PurePosixPath(name.replace("\\", "/"))
+        if pure.is_absolute() or ".." in pure.parts or (len(name) > 1 and name[1] == ":"):
+            raise FileProblem("NF303", "models are named relative to a model folder", got=repr(name)[:80])
+        models = self.models(folder)
+        path = models.get(str(pure)) or next(
+            (models[n] for n in (f"{pure}{s}" for s in MODEL_SUFFIXES) if n in models), None
+        )
+        if path is None:
+            looked = ", ".join(str(root / folder) for root in self.model_folders) or "no model folder is set"
+            raise FileProblem(
+                "NF301",
+                f"no model named {name!r} in {folder}",
+                expected=f"a file or folder in {looked}",
+                hint=did_you_mean(name, models) or "put the file there, or set model_folders",
+            )
+        if not self._inside(path, self.model_folders):
+            raise FileProblem(
+                "NF303",
+                f"the model {name!r} is a link out of the model folders",
+                got=str(path.resolve()),
+                hint="add the folder it lies in to model_folders",
+            )
+        return path
+
+    def _find_input(self, value: str, suffixes: tuple[str, ...]) -> Path:
+        if not value:
+            raise FileProblem("NF302", "no file is named")
+        path = Path(value.replace("\\", "/") if os.sep == "/" else value)
+        candidates = [path] if path.is_absolute() else [root / path for root in self.input_roots]
+        found = next((c for c in candidates if c.exists()), None)
+        if not any(self._inside(c, self.input_roots) for c in ([found] if found else candidates)):
+            raise FileProblem(
+                "NF303",
+                "the file lies outside the folders that recipes may read",
+                expected=f"a file inside {', '.join(map(str, self.input_roots)) or 'no folder (none is set)'}",
+                got=repr(value)[:120],
+                hint="copy it there, or add its folder to input_roots",
+            )
+        if found is None:
+            near = [p.name for root in self.input_roots for p in _siblings(root / path)]
+            raise FileProblem("NF302", f"no file {value!r}", hint=did_you_mean(path.name, near)[:200])
+        if not found.is_file():
+            raise FileProblem("NF302", f"{value!r} is no file")
+        if suffixes and found.suffix.lower() not in suffixes:
+            raise FileProblem(
+                "NF304", f"{value!r} is not of this kind", expected=" or ".join(suffixes), got=found.suffix
+            )
+        return found
+
+    @staticmethod
+    def _inside(path: Path, roots: Iterable[Path]) -> bool:
+        real = os.path.realpath(path)
+        return any(
+            real == base or real.startswith(base.rstrip(os.sep) + os.sep) for base in map(os.path.realpath, roots)
+        )
+
+
+def _scan(root: Path) -> Iterator[tuple[str, Path]]:
+    """Model files and model folders below `root`, with their names relative to it; folders are not entered twice."""
+    if not root.is_dir():
+        return
+    for folder, below, names in os.walk(root, followlinks=False):
+        here = Path(folder)
+        if here != root and any(mark in names for mark in FOLDER_MARKS):
+            yield here.relative_to(root).as_posix(), here
+            below.clear()
+            continue
+        below[:] = sorted(n for n in below if not n.startswith("."))
+        for link in [n for n in below if (here / n).is_symlink()]:  # one level of linked model folders
+            if any((here / link / mark).is_file() for mark in FOLDER_MARKS):
+                yield (here / link).relative_to(root).as_posix(), here / link
+        for name in sorted(names):
+            if name.lower().endswith(MODEL_SUFFIXES):
+                yield (here / name).relative_to(root).as_posix(), here / name
+
+
+def _siblings(path: Path) -> list[Path]:
+    try:
+        return sorted(path.parent.iterdir())[:2000]
+    except OSError:
+        return []

@@ -1,0 +1,276 @@
+"""The plan: a checked recipe pruned to what is wanted, every result named by its key before anything runs.
+
+A pure function of the recipe, the installed code, the files' contents and the numeric class: the same plan on every
+machine of that class. The run loop gets plain arrays from here: steps in an order in which each follows its inputs.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blake3 import blake3
+
+from nodeflow.expand import Expansion, Instance, expand, externals
+from nodeflow.files import FileProblem, Files
+from nodeflow.keys import Const, OpHead, Ref, Source, make_key, parts_of
+from nodeflow.node import Op
+from nodeflow.problems import Problem, ProblemsError, did_you_mean
+from nodeflow.registry import Catalogue
+from nodeflow.rules import Checked, Scope, check
+from nodeflow.workflow import Workflow
+
+
+@dataclass(slots=True)
+class Step:
+    """One call that the run may make.
+
+    values: typed literals by port (files resolved). inputs: where the other ports come from. needs: the steps among
+    them that must be finished before it starts; on_demand: those that it asks for itself (lazy inputs).
+    """
+
+    index: int
+    id: str
+    op: Op
+    key: str
+    values: dict[str, Any]
+    inputs: dict[str, Source]
+    needs: tuple[int, ...]
+    on_demand: tuple[int, ...] = ()
+    body: Scope | None = None
+
+
+@dataclass
+class Plan:
+    """What a run would do.
+
+    steps: in execution order. outputs: declared outputs by name. targets: indices of the steps that the run is for.
+    """
+
+    workflow: Workflow
+    steps: list[Step]
+    outputs: dict[str, Source]
+    targets: list[int]
+    numeric: str
+    muted: list[str] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    external_keys: dict[str, str] = field(default_factory=dict)
+    heads: dict[str, OpHead] = field(default_factory=dict, repr=False)
+
+    def parts(self, step: Step) -> dict[str, Any]:
+        """What the key of `step` was made of, as JSON."""
+        keys = [s.key for s in self.steps]
+        return parts_of(self.heads[step.op.name], step.values, step.inputs, keys, self.external_keys)
+
+    def all_parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(key, parts) of every step."""
+        keys = [s.key for s in self.steps]
+        for step in self.steps:
+            yield step.key, parts_of(self.heads[step.op.name], step.values, step.inputs, keys, self.external_keys)
+
+    def key_of(self, source: Source) -> str:
+        """The key of one output or list of outputs: what an export of it is named by."""
+        if isinstance(source, Ref):
+            return f"{self.steps[source.step].key}.{source.port}"
+        if isinstance(source, list):
+            return blake3("\n".join(self.key_of(s) for s in source).encode()).hexdigest()
+        return blake3(repr(source).encode()).hexdigest()
+
+
+class Planner:
+    """Makes plans with one catalogue, one set of files and one numeric class; keeps what all plans share."""
+
+    def __init__(self, catalogue: Catalogue, files: Files, numeric: str) -> None:
+        self.catalogue = catalogue
+        self.files = files
+        self.numeric = numeric
+        self._heads: dict[str, OpHead] = {}
+
+    def check(self, workflow: Workflow) -> Checked:
+        return check(workflow, self.catalogue, self.files)
+
+    def plan(
+        self,
+        recipe: Workflow | Checked,
+        *,
+        targets: Iterable[str] | None = None,
+        external_keys: Mapping[str, str] | None = None,
+    ) -> Plan:
+        """Plan a recipe.
+
+        Args:
+            targets: declared outputs, node ids or `node.output`; None: all outputs and all nodes with effects.
+            external_keys: keys of declared inputs whose values will be handed over when the plan runs.
+
+        Raises:
+            ProblemsError: with everything that is wrong.
+        """
+        checked = recipe if isinstance(recipe, Checked) else self.check(recipe)
+        if not checked.ok:
+            raise ProblemsError(checked.errors)
+        expansion = expand(checked.scope, externals(external_keys or {}))
+        wanted = _wanted(checked.scope, expansion, targets)
+        kept = _prune(expansion.instances, wanted)
+        return self._finish(checked, expansion, kept, wanted, targets, dict(external_keys or {}))
+
+    def _finish(
+        self,
+        checked: Checked,
+        expansion: Expansion,
+        kept: list[int],
+        wanted: list[int],
+        targets: Iterable[str] | None,
+        external_keys: dict[str, str],
+    ) -> Plan:
+        new_index = {old: new for new, old in enumerate(kept)}
+        steps: list[Step] = []
+        keys: list[str] = []
+        problems: list[Problem] = []
+        renumber = len(kept) != len(expansion.instances)
+        for new, old in enumerate(kept):
+            instance = expansion.instances[old]
+            op = instance.op
+            inputs = {p: _moved(s, new_index) for p, s in instance.inputs.items()} if renumber else instance.inputs
+            values = self._resolved(instance, problems)
+            body = self._body_digest(instance) if instance.body is not None else ""
+            nonce = "" if op.cacheable else secrets.token_hex(16)
+            key = make_key(self._head(op), values, inputs, keys, external_keys, body, nonce)
+            keys.append(key)
+            needs, on_demand = _needs(inputs, op.lazy)
+            steps.append(Step(new, instance.id, op, key, values, inputs, needs, on_demand, instance.body))
+        if problems:
+            raise ProblemsError(problems)
+        outputs = {
+            name: _moved(source, new_index)
+            for name, source in expansion.outputs.items()
+            if all(r.step in new_index for r in refs(source))
+        }
+        if targets is not None:
+            chosen = set(targets)
+            outputs = {k: s for k, s in outputs.items() if k in chosen}
+        return Plan(
+            checked.scope.workflow,
+            steps,
+            outputs,
+            [new_index[i] for i in wanted],
+            self.numeric,
+            expansion.muted,
+            [p for p in checked.problems if p.severity == "warning"],
+            external_keys,
+            self._heads,
+        )
+
+    def _head(self, op: Op) -> OpHead:
+        head = self._heads.get(op.name)
+        if head is None:
+            head = self._heads[op.name] = OpHead(op, self.catalogue.code_digest(op.name), self.numeric)
+        return head
+
+    def _resolved(self, instance: Instance, problems: list[Problem]) -> dict[str, Any]:
+        """The literals with file names replaced by files and their content digests."""
+        if not any(port.is_file for port in instance.op.inputs.values()):
+            return instance.values
+        values = dict(instance.values)
+        for name, value in values.items():
+            port = instance.op.inputs.get(name)
+            if port is not None and port.is_file and value is not None:
+                try:
+                    one = isinstance(value, str)
+                    found = [self.files.resolve(port, v) for v in ([value] if one else value)]
+                    values[name] = found[0] if one else found
+                except FileProblem as error:
+                    problems.append(error.problem(f"nodes.{instance.id}.values.{name}"))
+        return values
+
+    def _body_digest(self, instance: Instance) -> str:
+        """A digest of what a control-flow node's sub-workflow computes: the keys of its outputs for unknown inputs."""
+        assert instance.body is not None
+        placeholders = {name: f"input:{name}" for name in instance.body.interface.inputs}
+        plan = self.plan(Checked(instance.body, []), external_keys=placeholders)
+        text = "\n".join(f"{name}={plan.key_of(source)}" for name, source in sorted(plan.outputs.items()))
+        return blake3(text.encode()).hexdigest()
+
+
+def refs(source: Source) -> Iterator[Ref]:
+    """All step outputs in a source."""
+    if type(source) is Ref:
+        yield source
+    elif isinstance(source, list):
+        for item in source:
+            yield from refs(item)
+
+
+def _moved(source: Source, new_index: dict[int, int]) -> Source:
+    if type(source) is Ref:
+        return Ref(new_index[source.step], source.port)
+    return [_moved(s, new_index) for s in source] if isinstance(source, list) else source
+
+
+def _needs(inputs: Mapping[str, Source], lazy: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if not lazy and len(inputs) == 1:
+        (only,) = inputs.values()
+        if type(only) is Ref:
+            return (only.step,), ()
+    now = dict.fromkeys(r.step for port, s in inputs.items() if port not in lazy for r in refs(s))
+    later = dict.fromkeys(r.step for port, s in inputs.items() if port in lazy for r in refs(s))
+    return tuple(now), tuple(later)
+
+
+def _wanted(scope: Scope, expansion: Expansion, targets: Iterable[str] | None) -> list[int]:
+    """Indices of the instances that a run is for."""
+    found: dict[int, None] = {}
+    if targets is not None:
+        problems = []
+        for name in targets:
+            source = _target(name, expansion)
+            if source is None:
+                known = [*expansion.outputs, *expansion.nodes]
+                problems.append(
+                    Problem("NF407", name[:80], "no output or node of this name", hint=did_you_mean(name, known))
+                )
+            else:
+                found.update(dict.fromkeys(r.step for r in refs(source)))
+        if problems:
+            raise ProblemsError(problems)
+        return list(found)
+    for source in expansion.outputs.values():
+        found.update(dict.fromkeys(r.step for r in refs(source)))
+    found.update(dict.fromkeys(i for i, instance in enumerate(expansion.instances) if instance.op.effects))
+    if not found:
+        used = {r.step for instance in expansion.instances for s in instance.inputs.values() for r in refs(s)}
+        found.update(dict.fromkeys(i for i in range(len(expansion.instances)) if i not in used))
+    return list(found)
+
+
+def _target(name: str, expansion: Expansion) -> Source | None:
+    if name in expansion.outputs:
+        return expansion.outputs[name]
+    node, _, port = name.partition(".")
+    outputs = expansion.nodes.get(node)
+    if outputs is None:
+        matching: list[Source] = [Ref(i, "") for i, x in enumerate(expansion.instances) if x.id == name]
+        return matching or None
+    return outputs.get(port) if port else [s for s in outputs.values()]
+
+
+def _prune(instances: list[Instance], wanted: list[int]) -> list[int]:
+    """Indices of the wanted instances and everything they need, in order."""
+    keep = bytearray(len(instances))
+    todo = list(wanted)
+    while todo:
+        index = todo.pop()
+        if not keep[index]:
+            keep[index] = 1
+            for source in instances[index].inputs.values():
+                if type(source) is Ref:
+                    todo.append(source.step)
+                else:
+                    todo += [r.step for r in refs(source)]
+    return [i for i in range(len(instances)) if keep[i]]
+
+
+def constant(source: Source) -> Any:
+    """The literal that a declared output may be (a bypassed value)."""
+    return source.value if isinstance(source, Const) else None

@@ -1,0 +1,102 @@
+"""Settings: which folders and budgets this process uses. Read from the environment and `nodeflow.toml`, never over HTTP.
+
+Order, the later wins: defaults, `nodeflow.toml` in the configuration folder, environment variables `NODEFLOW_...`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from nodeflow.errors import NodeflowError
+
+GB = 1 << 30
+
+
+def _default_home() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "nodeflow"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a user may set.
+
+    home: own models, records and configuration. cache: results and digests; may be deleted at any time.
+    output: where results get their readable names. model_folders: further folders laid out like ComfyUI's `models`
+    or A1111's. input_roots: folders that recipes may read files from, besides the recipe's own and the working folder.
+    ram_budget, disk_budget, weights_budget: bytes. device: "auto", "cpu", "cuda", "cuda:1", "mps".
+    threads: CPU threads for tensors; 0: one a physical core. deadline: seconds a node may take; 0: no limit.
+    """
+
+    home: Path = field(default_factory=_default_home)
+    cache: Path = field(
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nodeflow"
+    )
+    output: Path = field(default_factory=lambda: Path("output"))
+    model_folders: tuple[Path, ...] = ()
+    input_roots: tuple[Path, ...] = ()
+    ram_budget: int = 4 * GB
+    disk_budget: int = 20 * GB
+    weights_budget: int = 12 * GB
+    device: str = "auto"
+    threads: int = 0
+    deadline: float = 0.0
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+        """The settings of this process.
+
+        Raises:
+            NodeflowError: if the file or a variable cannot be read, or names a setting that does not exist.
+        """
+        settings = cls()
+        if home := environment.get("NODEFLOW_HOME"):
+            settings = replace(settings, home=Path(home), cache=Path(home) / "cache")
+        file = settings.home / "nodeflow.toml"
+        if file.is_file():
+            try:
+                table = tomllib.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise NodeflowError(f"{file}: cannot be read as TOML: {error}") from None
+            settings = settings._with(table, str(file))
+        names = {f"NODEFLOW_{f.name.upper()}": f.name for f in fields(cls) if f.name != "home"}
+        found = {names[key]: value for key, value in environment.items() if key in names and value}
+        settings = settings._with(found, "environment")
+        return replace(settings, **{k: v for k, v in overrides.items() if v is not None})
+
+    def _with(self, table: Mapping[str, Any], source: str) -> Settings:
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        changes: dict[str, Any] = {}
+        for name, value in table.items():
+            if name not in known:
+                raise NodeflowError(f"{source}: unknown setting {name!r} (known: {', '.join(known)})")
+            try:
+                changes[name] = _convert(value, known[name])
+            except (TypeError, ValueError):
+                kind = type(known[name]).__name__
+                raise NodeflowError(f"{source}: setting {name}: expected {kind}, got {value!r}") from None
+        return replace(self, **changes)
+
+
+def _convert(value: Any, like: Any) -> Any:
+    if isinstance(like, tuple):
+        parts = value.split(os.pathsep) if isinstance(value, str) else value
+        return tuple(Path(p).expanduser() for p in parts if p)
+    if isinstance(like, Path):
+        return Path(value).expanduser()
+    if isinstance(like, int) and isinstance(value, str):
+        return parse_bytes(value)
+    return type(like)(value)
+
+
+def parse_bytes(text: str) -> int:
+    """`4GB`, `500 MB`, `1073741824` as bytes (powers of 1024)."""
+    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    for power, unit in enumerate("KMGT", start=1):
+        if number.endswith(unit):
+            return int(float(number[:-1]) * 1024**power)
+    return int(number)
