@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import nodeflow.types
-from nodeflow.cache import index
+from nodeflow.cache import entries as table
 from nodeflow.cache.codec import Encoded, TypeNames, decode
+from nodeflow.cache.entries import Row
 from nodeflow.cache.errors import BadBlob, BadEntry, CacheWarning, StoreError
-from nodeflow.cache.index import Index, Row
+from nodeflow.cache.index import Index, MovedAside
 from nodeflow.cache.store import BlobStore
 
 SWEEP_EVERY_S: Final = 24 * 3600.0
@@ -80,12 +81,13 @@ class DiskTier:
 
     def contains_many(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` that are on disk. Their blobs are not looked at."""
-        return self._index.contains_many(keys)
+        wanted = list(keys)
+        return self._index.read(lambda db: table.present(db, wanted), set())
 
     def get(self, key: str) -> LazyEntry | None:
         """The entry of `key`, read when asked for; None if there is none."""
         try:
-            row = self._index.row(key)
+            row = self._index.read(lambda db: table.find(db, key), None)
         except ValueError as error:
             self._warn(CacheWarning("bad-entry", key, f"{self.root}: {error}; computing again"))
             self.forget(key)
@@ -108,7 +110,7 @@ class DiskTier:
         for part in _portions(entries, self.cap_bytes):
             try:
                 self._put_portion(part)
-            except index.MovedAside:  # the index was damaged: the new one takes it
+            except MovedAside:  # the index was damaged: the new one takes it
                 self._put_portion(part)
             taken += len(part)
         self._sweep_orphans()
@@ -124,16 +126,16 @@ class DiskTier:
                 for (digest, _), blob in zip(row.blobs, encoded.blobs, strict=True):
                     if digest not in self.store:  # evicted by another process since it was written
                         self.store.put(blob)
-                if not index.holds(db, row):
-                    orphans += index.delete(db, row.key)
-                    index.insert(db, row, now)
+                if not table.holds(db, row):
+                    orphans += table.delete(db, row.key)
+                    table.insert(db, row, now)
         self._drop(orphans)
 
     def forget(self, key: str) -> None:
         """Delete the entry of `key`, if there is one. What cannot be deleted is left, with a warning."""
         try:
             with self._index.writing() as db:
-                orphans = index.delete(db, key)
+                orphans = table.delete(db, key)
             self._drop(orphans)
         except StoreError as error:
             self._warn(CacheWarning("disk", key, str(error)))
@@ -154,7 +156,7 @@ class DiskTier:
 
     def totals(self) -> tuple[int, int]:
         """How many entries, and how many bytes they take."""
-        return self._index.count(), self._index.used_bytes()
+        return self._index.read(table.count, 0), self._index.read(table.total_bytes, 0)
 
     def flush(self) -> None:
         """Write down the uses counted so far, and make all that was put survive a power cut."""
@@ -166,7 +168,7 @@ class DiskTier:
     def clear(self) -> None:
         """Delete everything, also what other processes wrote."""
         with self._index.writing() as db:
-            index.clear(db)
+            table.clear(db)
             for blob in self.store.scan():
                 self.store.delete(blob.digest)
 
@@ -200,13 +202,13 @@ class DiskTier:
     def _make_room(self, incoming: int) -> None:
         """Evict until `incoming` bytes fit under the cap and above the floor."""
         room = self.cap_bytes - incoming
-        used = self._index.used_bytes()
+        used = self._index.read(table.total_bytes, 0)
         free = _free_bytes(self.root)
         room = min(room, used + free - incoming - self.free_floor_bytes)
         if used > max(room, 0):
             with self._index.writing() as db:
                 self._count_uses(db)
-                orphans = index.evict(db, max(room, 0), self._pins)
+                orphans = table.evict(db, max(room, 0), self._pins)
             self._drop(orphans)
             free = _free_bytes(self.root)
         if free - incoming < self.free_floor_bytes:
@@ -220,14 +222,14 @@ class DiskTier:
         """Delete blobs that no row refers to, unless one does by now."""
         if digests:
             with self._index.writing() as db:
-                for digest in index.unreferenced(db, digests):
+                for digest in table.unreferenced(db, digests):
                     self.store.delete(digest)
 
     def _count_uses(self, db: Any) -> None:
         with self._lock:
             uses, self._uses = self._uses, {}
         if uses:
-            index.use(db, uses, time.time())
+            table.use(db, uses, time.time())
 
     def _sweep_orphans(self) -> None:
         """Once a day, delete old blobs that no row refers to: what killed processes and lost indexes leave behind."""
@@ -236,11 +238,11 @@ class DiskTier:
         self._checked_orphans = True
         with self._index.writing() as db:
             now = time.time()
-            if now - index.swept_at(db) >= SWEEP_EVERY_S:
+            if now - table.swept_at(db) >= SWEEP_EVERY_S:
                 old = [blob.digest for blob in self.store.scan() if now - blob.written >= ORPHAN_AGE_S]
-                for digest in index.unreferenced(db, old):
+                for digest in table.unreferenced(db, old):
                     self.store.delete(digest)
-                index.note_swept(db)
+                table.note_swept(db)
 
 
 def _portions(
