@@ -1,0 +1,166 @@
+"""Loaded denoisers: bare networks with their description, as `diffusion.denoiser.Denoiser` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nodeflow import NodeError
+from nodeflow_nodes.diffusion.denoiser import Conditions
+
+from .build import build, precisions
+from .convert import convert
+from .spec import DenoiserSpec
+from .tensors import read_source
+
+
+class LoadedDenoiser(nn.Module):
+    """A network under the protocol `Denoiser`; sub-classes call their architecture."""
+
+    def __init__(self, spec: DenoiserSpec, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.spec, self.network, self.dtype = spec, network, dtype
+        self.family, self.parametrisation = spec.family, spec.parametrisation
+        self.sigma_table = dict(spec.sigma_table)
+        self.latent_channels, self.in_channels = spec.latent_channels, spec.in_channels
+        self.latent_scale, self.latent_shift = spec.latent_scale, spec.latent_shift
+        self.downscale = spec.downscale
+
+    def with_network(self, network: nn.Module) -> LoadedDenoiser:
+        """The same description around another network (a patched one)."""
+        return type(self)(self.spec, network, self.dtype).eval()
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        return self.call(x.to(self.dtype), timestep, conditions).float()
+
+    def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        raise NotImplementedError
+
+    def pooled(self, conditions: Conditions) -> Tensor:
+        """The pooled text; an error that says what is missing if there is none."""
+        if conditions.pooled is None:
+            raise NodeError(
+                f"this {self.family} model needs pooled text, and the conditioning has none: "
+                "encode the prompt with this model's own text encoder"
+            )
+        return conditions.pooled.to(self.dtype)
+
+    def tokens(self, conditions: Conditions, width: int) -> Tensor:
+        """The text's tokens; an error that says so if they come from another family's encoder."""
+        if conditions.tokens.shape[-1] != width:
+            raise NodeError(
+                f"this {self.family} model reads text {width} wide, the conditioning is {conditions.tokens.shape[-1]} "
+                "wide: encode the prompt with this model's own text encoder"
+            )
+        return conditions.tokens.to(self.dtype)
+
+
+class TransformerDenoiser(LoadedDenoiser):
+    """SD3's transformer and the built-in model."""
+
+    def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        control = conditions.control
+        return self.network(
+            x,
+            timestep,
+            self.tokens(conditions, self.spec.config["joint_attention_dim"]),
+            self.pooled(conditions),
+            control=[r.to(self.dtype) for r in control["blocks"]] if control else None,
+        )
+
+
+class UNetDenoiser(LoadedDenoiser):
+    """The U-Nets of SD1, SD2 and SDXL."""
+
+    def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        added = None
+        if self.spec.config.get("addition_embed_type") == "text_time":
+            added = {"text_embeds": self.pooled(conditions), "time_ids": self.time_ids(x, conditions)}
+        control = conditions.control
+        width = self.spec.config.get("cross_attention_dim") or 0
+        return self.network(
+            x,
+            timestep,
+            encoder_hidden_states=self.tokens(conditions, width),
+            added_cond_kwargs=added,
+            down_block_additional_residuals=[r.to(self.dtype) for r in control["down"]] if control else None,
+            mid_block_additional_residual=control["mid"][0].to(self.dtype) if control else None,
+            return_dict=False,
+        )[0]
+
+    def time_ids(self, x: Tensor, conditions: Conditions) -> Tensor:
+        """SDXL's sizes: from the conditioning, else the picture's own size without crop."""
+        found = conditions.extra.get("time_ids")
+        if found is not None:
+            return found.to(self.dtype)
+        height, width = x.shape[-2] * self.downscale, x.shape[-1] * self.downscale
+        sizes = [height, width, 0, 0, height, width]
+        if self.family == "sdxl_refiner":
+            sizes = [height, width, 0, 0, 6.0]
+        return torch.tensor([sizes] * x.shape[0], dtype=self.dtype, device=x.device)
+
+
+class FluxDenoiser(LoadedDenoiser):
+    """Flux: latents as 2 x 2 patches, positions as ids, guidance as an input (dev)."""
+
+    def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        batch, channels, height, width = x.shape
+        pad_h, pad_w = height % 2, width % 2
+        if pad_h or pad_w:
+            x = nn.functional.pad(x, (0, pad_w, 0, pad_h), mode="circular")
+        rows, columns = x.shape[-2] // 2, x.shape[-1] // 2
+        patches = x.view(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
+        patches = patches.reshape(batch, rows * columns, channels * 4)
+        ids = torch.zeros(rows, columns, 3, device=x.device)
+        ids[..., 1] += torch.arange(rows, device=x.device)[:, None]
+        ids[..., 2] += torch.arange(columns, device=x.device)[None]
+        text = self.tokens(conditions, self.spec.config["joint_attention_dim"])
+        guidance = None
+        if self.spec.config.get("guidance_embeds"):
+            guidance = conditions.extra.get("guidance", torch.full((batch,), 3.5)).to(x)
+        out = self.network(
+            hidden_states=patches,
+            timestep=timestep.to(self.dtype),
+            encoder_hidden_states=text,
+            pooled_projections=self.pooled(conditions),
+            guidance=guidance,
+            img_ids=ids.reshape(-1, 3),
+            txt_ids=torch.zeros(text.shape[1], 3, device=x.device),
+            return_dict=False,
+        )[0]
+        channels = out.shape[-1] // 4
+        out = out.view(batch, rows, columns, channels, 2, 2).permute(0, 3, 1, 4, 2, 5)
+        return out.reshape(batch, channels, rows * 2, columns * 2)[..., :height, :width]
+
+
+def load_denoiser(spec: DenoiserSpec, precision: str, device: str) -> LoadedDenoiser:
+    """Build a denoiser and give it its weights."""
+    kept, dtype = precisions(precision, device)
+    make, wrap = _network(spec)
+    tensors = convert(spec.source.convert, read_source(spec.source, kept), spec.config)
+    network = build(make, tensors, device, where=spec.source.files[0], kept=kept)
+    return wrap(spec, network, dtype).eval()
+
+
+def _network(spec: DenoiserSpec) -> tuple[Callable[[], nn.Module], type[LoadedDenoiser]]:
+    config = {name: value for name, value in spec.config.items() if not name.startswith("_")}
+    if spec.architecture == "mmdit":
+        from .modules.mmdit import MMDiT
+
+        return lambda: MMDiT(**config), TransformerDenoiser
+    from . import library
+
+    if spec.architecture == "unet":
+        return library.maker("UNet2DConditionModel", config), UNetDenoiser
+    if spec.architecture == "flux":
+        return library.maker("FluxTransformer2DModel", config), FluxDenoiser
+    raise NodeError(f"no denoiser of architecture {spec.architecture!r} is known")
+
+
+def network_of(module: Any) -> nn.Module:
+    """The bare network of what the pool gives out."""
+    return module.network

@@ -1,0 +1,1 @@
+"""Prompts: weights, tokens, encoders. `weights` and `tokenize` know no torch; `encode` does."""

@@ -1,0 +1,144 @@
+"""Diffusers folders: described without torch, loaded into modules that agree with the libraries' own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nodeflow import File, NodeError, WeightsPool
+from nodeflow_nodes.diffusion import encode_nodes, load_nodes
+from nodeflow_nodes.diffusion.denoiser import Conditions
+from nodeflow_nodes.diffusion.loading.models import read_model
+
+
+class Here:
+    """The context of a node that runs alone."""
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.weights = WeightsPool()
+        self.steps: list[tuple[int, int]] = []
+
+    def check(self) -> None:
+        pass
+
+    def progress(self, done: int, total: int, text: str = "") -> None:
+        self.steps.append((done, total))
+
+
+def checkpoint(folder: Path) -> load_nodes.Checkpoint:
+    return load_nodes.load_checkpoint(File("flow", str(folder), "0" * 64))
+
+
+def test_a_folder_says_what_it_is(flow_folder: Path) -> None:
+    spec = read_model(flow_folder)
+    assert spec.denoiser is not None
+    assert (spec.denoiser.family, spec.denoiser.parametrisation) == ("nodeflow", "flow")
+    assert spec.denoiser.sigma_table == {"kind": "flow", "shift": 3.0}
+    assert (spec.denoiser.latent_channels, spec.denoiser.downscale) == (4, 4)
+    assert spec.text is not None
+    assert spec.text.joining == "single"
+    assert spec.text.encoders[0].length == 20
+
+
+def test_the_loader_node_imports_no_torch(flow_folder: Path) -> None:
+    code = (
+        "import sys\n"
+        "from nodeflow import File\n"
+        "from nodeflow_nodes.diffusion.load_nodes import load_checkpoint\n"
+        f"print(load_checkpoint(File('flow', {str(flow_folder)!r}, '0' * 64)).model.loader)\n"
+        "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "diffusion/denoiser\n", done.stderr
+
+
+def test_running_the_built_in_layout_imports_no_diffusers(flow_folder: Path) -> None:
+    code = (
+        "import sys, torch\n"
+        "from nodeflow import File, WeightsPool\n"
+        "from nodeflow_nodes.diffusion.load_nodes import load_checkpoint\n"
+        f"parts, pool = load_checkpoint(File('flow', {str(flow_folder)!r}, '0' * 64)), WeightsPool()\n"
+        "for part in parts:\n"
+        "    with pool.use(part):\n"
+        "        pass\n"
+        "print(sorted({'diffusers', 'transformers', 'peft', 'accelerate', 'torch._dynamo'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_denoiser_agrees_with_diffusers(flow_folder: Path) -> None:
+    from diffusers import SD3Transformer2DModel
+
+    theirs = SD3Transformer2DModel.from_pretrained(flow_folder / "transformer", torch_dtype=torch.float32)
+    pool = WeightsPool()
+    x, tokens, pooled = torch.randn(2, 4, 16, 16), torch.randn(2, 20, 16), torch.randn(2, 16)
+    timestep = torch.tensor([500.0, 10.0])
+    with pool.use(checkpoint(flow_folder).model) as denoiser, torch.no_grad():
+        out = denoiser(x, timestep, Conditions(tokens, pooled))
+        assert torch.equal(out, theirs(x, tokens, pooled, timestep, return_dict=False)[0])
+    with pytest.raises(NodeError, match="pooled text"), pool.use(checkpoint(flow_folder).model) as denoiser:
+        denoiser(x, timestep, Conditions(tokens))
+
+
+def test_a_mapped_model_gives_the_numbers_of_float32(flow_folder: Path) -> None:
+    pool = WeightsPool()
+    handle = checkpoint(flow_folder).model
+    conditions = Conditions(torch.randn(1, 20, 16), torch.randn(1, 16))
+    x, timestep = torch.randn(1, 4, 16, 16), torch.tensor([700.0])
+    with pool.use(handle) as plain, pool.use(handle.with_options(precision="mapped")) as mapped:
+        assert any(p.dtype == torch.float16 for p in mapped.parameters())
+        assert torch.equal(mapped(x, timestep, conditions), plain(x, timestep, conditions))
+
+
+def test_prompts_become_what_the_transformers_classes_give(flow_folder: Path) -> None:
+    from transformers import AutoTokenizer, CLIPTextModel
+
+    theirs = CLIPTextModel.from_pretrained(flow_folder / "text_encoder", dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(flow_folder / "tokenizer")
+    words = tokenizer("a red star on white", add_special_tokens=False)["input_ids"]
+    ids = [11, *words, *[12] * (19 - len(words))]
+    with torch.no_grad():
+        expected = theirs(torch.tensor([ids]))
+    ctx = Here()
+    encoder = checkpoint(flow_folder).text_encoder
+    condition = encode_nodes.encode_prompt("a red star on white", encoder, ctx=ctx).conditions[0]
+    torch.testing.assert_close(condition.tokens, expected.last_hidden_state, atol=1e-6, rtol=0)
+    torch.testing.assert_close(condition.pooled, expected.pooler_output, atol=1e-6, rtol=0)
+    weighted = encode_nodes.encode_prompt("a (red:1.5) star on white", encoder, ctx=ctx).conditions[0]
+    changed = (weighted.tokens - condition.tokens).abs().amax(dim=-1)[0] > 1e-6
+    assert changed.tolist() == [False, False, True] + [False] * 17
+
+
+def test_pictures_go_through_the_autoencoder_and_back(flow_folder: Path) -> None:
+    ctx = Here()
+    vae = checkpoint(flow_folder).vae
+    image = torch.rand(2, 3, 67, 65)
+    latent = encode_nodes.encode_image(image, vae, ctx=ctx)
+    assert latent.samples.shape == (2, 4, 16, 16)
+    back = encode_nodes.decode(latent, vae, ctx=ctx)
+    assert back.shape == (2, 3, 64, 64)
+    assert back.min() >= 0
+    assert back.max() <= 1
+    tiled = encode_nodes.decode(latent, vae, 8, 3, ctx=ctx)
+    assert (tiled - back).abs().max() < 0.2
+    assert ctx.steps[0] == (0, 9)
+
+
+def test_a_latent_of_another_model_is_refused(flow_folder: Path) -> None:
+    from nodeflow import Latent
+
+    with pytest.raises(NodeError, match="4 channels, got 16"):
+        encode_nodes.decode(Latent(torch.zeros(1, 16, 8, 8)), checkpoint(flow_folder).vae, ctx=Here())
+
+
+def test_a_folder_that_is_none_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(NodeError, match=r"found notes\.txt"):
+        read_model(tmp_path)

@@ -1,0 +1,85 @@
+"""Our own modules against the published classes: same configuration, same weights, same bits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import quiet_libraries
+
+from nodeflow_nodes.diffusion.loading.modules.clip import ClipText
+from nodeflow_nodes.diffusion.loading.modules.mmdit import MMDiT
+from nodeflow_nodes.diffusion.loading.modules.tiny_vae import TinyVae
+
+
+@pytest.mark.parametrize("qk_norm", [None, "rms_norm"])
+@pytest.mark.parametrize("dual", [(), (0, 1)])
+def test_the_transformer_gives_the_bits_of_diffusers(qk_norm: str | None, dual: tuple[int, ...]) -> None:
+    quiet_libraries()
+    from diffusers import SD3Transformer2DModel
+
+    config = {
+        "sample_size": 16, "patch_size": 2, "in_channels": 4, "out_channels": 4, "num_layers": 3,
+        "attention_head_dim": 8, "num_attention_heads": 4, "joint_attention_dim": 24, "caption_projection_dim": 32,
+        "pooled_projection_dim": 20, "pos_embed_max_size": 12, "qk_norm": qk_norm, "dual_attention_layers": dual,
+    }  # fmt: skip
+    torch.manual_seed(1)
+    theirs = SD3Transformer2DModel(**config).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    ours = MMDiT(**config).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x, tokens, pooled = torch.randn(2, 4, 16, 12), torch.randn(2, 7, 24), torch.randn(2, 20)
+    timestep = torch.tensor([999.5, 3.25])
+    control = [torch.randn(2, 48, 32) for _ in range(2)]
+    with torch.no_grad():
+        for residuals in (None, control):
+            expected = theirs(x, tokens, pooled, timestep, block_controlnet_hidden_states=residuals, return_dict=False)[
+                0
+            ]
+            assert torch.equal(ours(x, timestep, tokens, pooled, residuals), expected)
+
+
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
+@pytest.mark.parametrize("projected", [False, True])
+def test_the_text_encoder_gives_the_numbers_of_transformers(activation: str, projected: bool) -> None:
+    quiet_libraries()
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    config = CLIPTextConfig(
+        vocab_size=50, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
+        max_position_embeddings=12, hidden_act=activation, projection_dim=24, bos_token_id=48, eos_token_id=49,
+    )  # fmt: skip
+    torch.manual_seed(2)
+    theirs = (CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval()
+    state = {name.removeprefix("text_model."): value for name, value in theirs.state_dict().items()}
+    ours = ClipText(**config.to_dict(), projection=24 if projected else None).eval()
+    ours.load_state_dict(state, strict=True)
+    ids = torch.randint(0, 48, (2, 12))
+    ids[:, 0], ids[0, 7:], ids[1, 11] = 48, 49, 49
+    with torch.no_grad():
+        expected = theirs(ids, output_hidden_states=True)
+        last, before = ours(ids), ours(ids, skip=2, normed=False)
+    torch.testing.assert_close(last.hidden, expected.last_hidden_state, atol=1e-6, rtol=0)
+    torch.testing.assert_close(before.hidden, expected.hidden_states[-2], atol=1e-6, rtol=0)
+    if projected:
+        torch.testing.assert_close(last.projected, expected.text_embeds, atol=1e-6, rtol=0)
+    else:
+        torch.testing.assert_close(last.pooled, expected.pooler_output, atol=1e-6, rtol=0)
+
+
+def test_the_tiny_autoencoder_gives_the_bits_of_diffusers() -> None:
+    quiet_libraries()
+    from diffusers import AutoencoderTiny
+
+    config = {
+        "encoder_block_out_channels": (8, 8, 8), "decoder_block_out_channels": (8, 8, 8),
+        "num_encoder_blocks": (0, 1, 2), "num_decoder_blocks": (3, 1, 0), "act_fn": "relu",
+    }  # fmt: skip
+    torch.manual_seed(3)
+    theirs = AutoencoderTiny(**config).eval()
+    ours = TinyVae(**config).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    pixels, latent = torch.rand(1, 3, 16, 24) * 2 - 1, torch.randn(1, 4, 4, 6)
+    with torch.no_grad():
+        assert torch.equal(ours.encode(pixels), theirs.encode(pixels).latents)
+        assert torch.equal(ours.decode(latent), theirs.decode(latent).sample)
