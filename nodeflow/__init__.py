@@ -16,7 +16,8 @@ _HOMES = {
     "types": (
         "Artefact", "Audio", "Condition", "Conditioning", "ControlHint", "ControlNet", "Figure", "File", "Generator",
         "Guider", "Image", "LanguageModel", "Latent", "Mask", "Model", "Noise", "Patch", "Pipeline", "Sampler",
-        "Sigmas", "Table", "Tensor", "TensorType", "TextEncoder", "UpscaleModel", "Vae", "Video", "WeightsHandle", "port_type",
+        "Sigmas", "Table", "Tensor", "TensorType", "TextEncoder", "UpscaleModel", "Vae", "Video",
+        "WeightsHandle", "port_type",
     ),
     "ports": ("Body", "Choices", "InputFile", "ModelFile", "Multiline", "Range", "Seed"),
     "node": ("Context", "Op", "node"),

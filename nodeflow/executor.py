@@ -390,9 +390,8 @@ class _Run:
                 raise Cancelled
             self.started[index] = begun = time.perf_counter()
             self.emitter.emit(NodeStarted, self.prefix + step.id, step.op.id)
-            context = None
             if step.op.wants_context:
-                context = kwargs["ctx"] = RunContext(self, step)
+                kwargs["ctx"] = RunContext(self, step)
             if step.op.is_async:
                 result = asyncio.run_coroutine_threadsafe(step.op.function(**kwargs), self._event_loop()).result()
             elif step.op.device:

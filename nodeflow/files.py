@@ -36,11 +36,11 @@ class FileProblem(Exception):
 
     def __init__(self, code: str, message: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self._parts = (message, expected, got, hint)
+        self.texts = (message, expected, got, hint)
         self.code = code
 
     def problem(self, place: str) -> Problem:
-        return Problem(self.code, place, *self._parts)
+        return Problem(self.code, place, *self.texts)
 
 
 @dataclass

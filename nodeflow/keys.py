@@ -2,7 +2,8 @@
 
 `key = blake3("v1" | op | version | code digest | values | inputs | numeric class)`: every field length-prefixed and
 typed, so `1`, `1.0` and `True` differ and no two recipes collide. A file counts by its content. No node ids, titles,
-positions or order go in. Two keys can be compared part by part (`differences`), which answers "why did this run again?".
+positions or order go in. Two keys can be compared part by part (`differences`), which answers
+"why did this run again?".
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Source: TypeAlias = "Ref | External | Const | list[Source]"
 
 
 def _field(data: bytes) -> bytes:
-    return b"%d:%b" % (len(data), data)
+    return b"%d:" % len(data) + data
 
 
 def typed(value: Any) -> bytes:
@@ -52,11 +53,11 @@ def typed(value: Any) -> bytes:
     """
     kind = type(value)
     if kind is str:
-        return b"s" + value.encode("utf-8", "surrogatepass")
+        return b"s" + str.encode(value, "utf-8", "surrogatepass")
     if kind is int:
         return b"i%d" % value
     if kind is float:
-        return b"f" + (value.hex() if value else "0").encode()
+        return b"f" + (float.hex(value) if value else "0").encode()
     if kind is bool:
         return b"b1" if value else b"b0"
     if value is None:
@@ -66,7 +67,7 @@ def typed(value: Any) -> bytes:
     if kind is dict:
         return b"d" + b"".join(_field(typed(k)) + _field(typed(v)) for k, v in sorted(value.items()))
     if kind is File:
-        return b"F" + value.digest.encode()
+        return b"F" + str.encode(value.digest)
     if isinstance(value, enum.Enum):
         return b"e" + typed(value.value)
     raise TypeError(f"a {kind.__name__} cannot be part of a key")
@@ -164,7 +165,7 @@ def parts_of(
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON that shows its type: floats keep a decimal point by being written as text where they look whole."""
+    """A value as JSON that shows its type: a whole number that is a float is written as `{"float": "1.0"}`."""
     if type(value) is float and value == int(value):
         return {"float": repr(value)}
     if type(value) is File:

@@ -52,7 +52,7 @@ def migrate_document(document: Any, *, source: str = "") -> dict[str, Any]:
         seen += 1
     if found != FORMAT:
         raise ProblemsError([_wrong_format(document, found)], source)
-    return document
+    return dict(document)
 
 
 def _wrong_format(document: dict[str, Any], found: Any) -> Problem:

@@ -252,7 +252,7 @@ def _target(name: str, expansion: Expansion) -> Source | None:
     if outputs is None:
         matching: list[Source] = [Ref(i, "") for i, x in enumerate(expansion.instances) if x.id == name]
         return matching or None
-    return outputs.get(port) if port else [s for s in outputs.values()]
+    return outputs.get(port) if port else list(outputs.values())
 
 
 def _prune(instances: list[Instance], wanted: list[int]) -> list[int]:

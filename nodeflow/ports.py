@@ -207,7 +207,8 @@ def _member_misfit(value: Any, member: Any) -> str | None:
                 return f"item {index}: {problem}"
         return None
     if issubclass(member, TensorType):
-        return member.problem(value)
+        wrong: str | None = member.problem(value)
+        return wrong
     if member is float:
         return None if type(value) in (int, float) else f"expected float, got {describe(value)}"
     if type(value) is member or (isinstance(value, member) and type(value) is not bool):
@@ -249,7 +250,7 @@ class Port:
     def required(self) -> bool:
         return self.default is MISSING
 
-    def extra(self, kind: type) -> Any:
+    def extra(self, kind: Any) -> Any:
         """The first metadata object of class `kind` on the annotation, or None."""
         return next((m for m in self.metadata if isinstance(m, kind)), None)
 

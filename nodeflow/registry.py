@@ -85,9 +85,11 @@ class Catalogue:
         return self.owners[op].digest
 
 
-def load_pack(name: str, module: str, load: Callable[[], object] | None = None, **origin: str) -> Pack:
+def load_pack(
+    name: str, module: str, load: Callable[[], object] | None = None, *, distribution: str = "", version: str = ""
+) -> Pack:
     """Import a pack's module and collect its ops. Never raises: a failure is kept in the pack."""
-    pack = Pack(name, module, **origin)
+    pack = Pack(name, module, distribution, version)
     try:
         loaded = load() if load else importlib.import_module(module)
         if not isinstance(loaded, ModuleType):
@@ -122,8 +124,8 @@ def make_catalogue(packs: Iterable[Pack]) -> Catalogue:
 
 def _from_entry_point(point: EntryPoint) -> Pack:
     dist = point.dist
-    origin = {"distribution": dist.name, "version": dist.version} if dist else {}
-    return load_pack(point.name, point.module, point.load, **origin)
+    name, version = (dist.name, dist.version) if dist else ("", "")
+    return load_pack(point.name, point.module, point.load, distribution=name, version=version)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Settings: which folders and budgets this process uses. Read from the environment and `nodeflow.toml`, never over HTTP.
+"""Settings: which folders and budgets this process uses. Read from `nodeflow.toml` and the environment only.
 
 Order, the later wins: defaults, `nodeflow.toml` in the configuration folder, environment variables `NODEFLOW_...`.
 """

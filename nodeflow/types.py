@@ -14,7 +14,7 @@ torch, nor know about nodes, workflows or files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from nodeflow.errors import NodeflowError
@@ -375,4 +375,4 @@ def holds_tensors(cls: Any) -> bool:
         return True
     if cls in (Noise, Sampler, File, Artefact) or issubclass(cls, WeightsHandle):
         return False
-    return _REGISTRY.get(cls.__name__) is cls and bool(fields(cls))
+    return _REGISTRY.get(cls.__name__) is cls and is_dataclass(cls)

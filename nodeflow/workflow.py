@@ -224,13 +224,14 @@ def _unknown_keys(document: Any, place: str = "") -> Iterator[Problem]:
     if not isinstance(document, dict):
         return
     parts: list[tuple[str, Any, type[_Part]]] = [(place, document, Workflow)]
-    for section, model in (("inputs", Input), ("nodes", Node)):
+    sections: tuple[tuple[str, type[_Part]], ...] = (("inputs", Input), ("nodes", Node))
+    for section, model in sections:
         if isinstance(entries := document.get(section), dict):
             parts += [(f"{place}{section}.{name}.", part, model) for name, part in entries.items()]
-    for where, part, model in parts:
-        if isinstance(part, dict) and (unknown := part.keys() - model.model_fields.keys()):
+    for where, part, kind in parts:
+        if isinstance(part, dict) and (unknown := part.keys() - kind.model_fields.keys()):
             for key in sorted(k for k in unknown if not k.startswith("x-")):
-                hint = f"{did_you_mean(key, model.model_fields)}; keys of your own begin with x-"
+                hint = f"{did_you_mean(key, kind.model_fields)}; keys of your own begin with x-"
                 yield Problem("NF004", printable(where + key, 160), "unknown key", hint=hint.removeprefix("; "))
     if isinstance(definitions := document.get("definitions"), dict):
         for name, part in definitions.items():

@@ -1,0 +1,215 @@
+"""Scopes: a recipe resolved against the installed ops, before any rule is applied.
+
+Each node becomes a `NodeView` with its `Interface` (its ports, from its op or from the sub-workflow it stands for), and
+each recipe or definition a `Scope` with the order in which its nodes can run. This module finds out; it judges only
+what makes a node unusable: an op or a sub-workflow that cannot be found.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from nodeflow.files import Files
+from nodeflow.node import OP_NAME, Op
+from nodeflow.ports import ANY, EdgeType, Port, accepts, describe, edge_type, list_of
+from nodeflow.problems import Problem, did_you_mean
+from nodeflow.registry import Catalogue
+from nodeflow.workflow import SUBWORKFLOW, Node, Workflow
+
+
+class Interface(NamedTuple):
+    """The ports of a node, wherever they come from."""
+
+    inputs: dict[str, Port]
+    outputs: dict[str, EdgeType]
+
+
+@dataclass(slots=True)
+class NodeView:
+    """A node with what is known about it: its op or sub-workflow, ports, typed values and actual output types."""
+
+    id: str
+    node: Node
+    interface: Interface
+    op: Op | None = None
+    scope: Scope | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, EdgeType] = field(default_factory=dict)
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        return tuple(self.node.each or self.node.product)
+
+
+@dataclass
+class Scope:
+    """A recipe or a definition, checked: its nodes, the order they can run in, and its interface."""
+
+    workflow: Workflow
+    place: str
+    nodes: dict[str, NodeView] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    definitions: dict[str, Scope] = field(default_factory=dict)
+    fed: dict[tuple[str, str], str] = field(default_factory=dict)
+    interface: Interface = field(default_factory=lambda: Interface({}, {}))
+
+
+class Session(NamedTuple):
+    """What rules may look at besides the recipe."""
+
+    catalogue: Catalogue
+    files: Files
+
+
+def resolve(
+    name: str,
+    node: Node,
+    session: Session,
+    definition: Callable[[str, str], Scope | None],
+    problems: list[Problem],
+    place: str,
+) -> NodeView | None:
+    """The node with its ports; None (and a problem) if its op cannot be found."""
+    where = f"nodes.{name}.op"
+    if node.op.startswith(SUBWORKFLOW):
+        inner = definition(node.op.removeprefix(SUBWORKFLOW), where)
+        return NodeView(name, node, inner.interface, scope=inner) if inner else None
+    op_name, _, version = node.op.partition("@")
+    op = session.catalogue.ops.get(op_name)
+    if op is None or version != str(op.version):
+        problems.append(_op_problem(place + where, node.op, op, session.catalogue))
+        return None
+    body = op.body_port
+    if body is None:
+        return NodeView(name, node, _op_interface(op), op)
+    inputs = {k: p for k, p in op.inputs.items() if k != "inputs"}
+    chosen = node.values.get(body)
+    inner = definition(chosen, f"nodes.{name}.values.{body}") if isinstance(chosen, str) else None
+    if inner is None:
+        return NodeView(name, node, Interface({**inputs, **{k: Port(k, Any) for k in node.links}}, {}), op)
+    over = node.values.get("over", []) if "over" in inputs else None
+    ports, outputs = inner.interface
+    for key, port in ports.items():
+        in_list = isinstance(over, list) and key in over
+        inputs[key] = Port(key, list[port.annotation], port.doc) if in_list else port  # type: ignore[name-defined]
+    if over is not None:
+        outputs = {k: list_of(t) for k, t in outputs.items()}
+    return NodeView(name, node, Interface(inputs, outputs), op, inner)
+
+
+_INTERFACES: dict[int, tuple[Op, Interface]] = {}
+
+
+def _op_interface(op: Op) -> Interface:
+    cached = _INTERFACES.get(id(op))
+    if cached is None:
+        cached = op, Interface(op.inputs, {k: p.type for k, p in op.outputs.items()})
+        _INTERFACES[id(op)] = cached
+    return cached[1]
+
+
+def _op_problem(place: str, written: str, op: Op | None, catalogue: Catalogue) -> Problem:
+    """What is wrong with an op that is not installed as it is written."""
+    name, _, version = written.partition("@")
+    if not OP_NAME.fullmatch(name) or not version.isdigit():
+        hint = f"did you mean {op.id}?" if op else ""
+        return Problem("NF101", place, "not an op", "pack/name@version", describe(written), hint)
+    if op is not None:
+        newer = len(version) > 6 or int(version) > op.version
+        hint = "upgrade its pack" if newer else "no migration is known"
+        return Problem("NF103", place, f"{name} is installed in another version", f"@{op.version}", f"@{version}", hint)
+    pack = name.partition("/")[0]
+    if pack in catalogue.failures:
+        reason = catalogue.failures[pack].strip().splitlines()[-1]
+        return Problem("NF116", place, f"the pack {pack!r} could not be loaded: {reason}", hint="see: nodeflow doctor")
+    hint = did_you_mean(name, catalogue.ops) or "is its pack installed? see: nodeflow nodes"
+    return Problem("NF102", place, f"no installed pack has {name!r}", hint=hint)
+
+
+def sources(node: Node) -> Iterator[tuple[str, str]]:
+    """(port, link) for every link of a node, lists of links one by one."""
+    for port, link in node.links.items():
+        if type(link) is str:
+            yield port, link
+        else:
+            for one in link:
+                yield port, one
+
+
+def topological(scope: Scope) -> list[str]:
+    """Node ids so that each comes after those it is fed by; what is in a cycle, or behind one, is left out."""
+    waiting: dict[str, int] = {}
+    feeds: dict[str, list[str]] = {}
+    for name, view in scope.nodes.items():
+        count = 0
+        for _, link in sources(view.node):
+            source = link.partition(".")[0]
+            if source in scope.nodes:
+                feeds.setdefault(source, []).append(name)
+                count += 1
+        waiting[name] = count
+    ready = deque(name for name, count in waiting.items() if count == 0)
+    order: list[str] = []
+    while ready:
+        name = ready.popleft()
+        order.append(name)
+        for target in feeds.get(name, ()):
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return order
+
+
+def output_types(view: NodeView, scope: Scope) -> dict[str, EdgeType]:
+    """Output types with type variables filled in from what is linked, as lists where the node is mapped."""
+    outputs = view.interface.outputs
+    if any(t.variable is not None for t in outputs.values()):
+        known: dict[Any, EdgeType] = {}
+        for port, link in sources(view.node):
+            target = view.interface.inputs.get(port)
+            variable = target.type.variable if target else None
+            offered = source_type(scope, link)
+            if variable is not None and offered is not None:
+                known.setdefault(variable, offered)
+        for port, value in view.node.values.items():
+            target = view.interface.inputs.get(port)
+            if target and target.type.variable is not None and type(value) in (str, int, float, bool):
+                known.setdefault(target.type.variable, edge_type(type(value)))
+        outputs = {k: known.get(t.variable, ANY) if t.variable is not None else t for k, t in outputs.items()}
+    if view.mapped:
+        outputs = {k: list_of(t) for k, t in outputs.items()}
+    return outputs
+
+
+def source_type(scope: Scope, link: str) -> EdgeType | None:
+    source, _, port = link.partition(".")
+    view = scope.nodes.get(source)
+    return view.outputs.get(port) if view else None
+
+
+def interface_of(scope: Scope) -> Interface:
+    """The ports that a recipe has when it is used as a node."""
+    inputs: dict[str, Port] = {}
+    for name, part in scope.workflow.inputs.items():
+        node, _, port = part.to[0].partition(".")
+        view = scope.nodes.get(node)
+        target = view.interface.inputs.get(port) if view else None
+        if view is None or target is None:
+            continue
+        default = scope.workflow.input_value(name, target.default)
+        annotation = list[target.annotation] if port in view.mapped else target.annotation  # type: ignore[name-defined]
+        metadata = () if port in view.mapped else target.metadata
+        inputs[name] = Port(name, annotation, part.description or target.doc, default, metadata=metadata)
+    types = {name: source_type(scope, link) for name, link in scope.workflow.outputs.items()}
+    return Interface(inputs, {name: t for name, t in types.items() if t is not None})
+
+
+def bypass_input(view: NodeView, wanted: EdgeType) -> str | None:
+    """The first input with something to pass through of the wanted type."""
+    for name, port in view.interface.inputs.items():
+        if (name in view.node.links or name in view.node.values) and accepts(wanted, port.type):
+            return name
+    return None
