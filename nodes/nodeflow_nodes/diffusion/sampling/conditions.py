@@ -1,0 +1,378 @@
+"""Conditionings as batches: which parts of the picture each condition sees, with what weight, when, and which of them
+run together (NUMERICS §6).
+
+`prepare` reads a conditioning once for a run; `batches` groups conditions of equal shape so that the network runs once
+for each group. The grouping depends on the recipe alone, never on free memory, so that low bits do not either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nodeflow_nodes.diffusion.denoiser import Conditions, Residuals
+from nodeflow_nodes.diffusion.sampling.tables import SigmaTable
+
+Area = tuple[int, int, int, int]
+"""Height, width, y, x in latent cells."""
+
+UNET_FAMILIES = ("sd1", "sd2", "sdxl", "sdxl_refiner")
+"""Families with cross-attention, in which repeated tokens change nothing."""
+RAMP = 8
+"""Cells over which the edge of an area fades."""
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """A ControlNet on one condition: the network, its hint at the size it wants, strength, and range of σ."""
+
+    network: Any
+    hint: Tensor
+    strength: float
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One condition of a run. `weight`: a number, or a map [1 or B, 1, h, w] of the area's size."""
+
+    tokens: Tensor
+    pooled: Tensor | None
+    extra: dict[str, Tensor]
+    joined: Tensor | None
+    area: Area | None
+    weight: float | Tensor
+    first: float
+    last: float
+    control: tuple[Control, ...]
+
+    def active(self, sigma: float) -> bool:
+        """Whether its time range holds σ, both ends included."""
+        return self.first >= sigma >= self.last
+
+
+def prepare(
+    conditions: Iterable[Any],
+    like: Tensor,
+    table: SigmaTable,
+    *,
+    denoiser: Any,
+    networks: Mapping[int, Any] | None = None,
+    negative: bool = False,
+) -> list[Prepared]:
+    """Conditions as the sampler uses them.
+
+    Args:
+        conditions: of a `Conditioning`: objects with the fields of `nodeflow.Condition`.
+        like: the state, [B, C, h, w]; gives size, batch and device.
+        table: for time ranges.
+        denoiser: gives `family`, `downscale`, `in_channels`, `latent_channels`, `latent_scale`, `latent_shift`.
+        networks: ControlNet modules by `id` of their hint's handle.
+        negative: whether they are the unwanted side (some families' defaults differ).
+
+    Raises:
+        ValueError: if a mask or area does not fit the picture, or an inpainting model lacks its picture.
+    """
+    return [_prepare(c, like, table, denoiser, networks or {}, negative) for c in conditions]
+
+
+def _prepare(
+    condition: Any, like: Tensor, table: SigmaTable, denoiser: Any, networks: Mapping[int, Any], negative: bool
+) -> Prepared:
+    batch, _, height, width = like.shape
+    mask = None if condition.mask is None else resize_mask(condition.mask, height, width, batch).to(like.device)
+    area = _area(condition, height, width)
+    if condition.mask_area and mask is not None:
+        area = _bounding_box(mask, height, width)
+    if area == (height, width, 0, 0):
+        area = None
+    extra = {name: _batched(value, batch, like.device) for name, value in condition.extra.items()}
+    joined = _joined(extra, like, denoiser)
+    if denoiser.family.startswith("sdxl") and "time_ids" not in extra:
+        extra["time_ids"] = _time_ids(denoiser, height, width, negative).to(like.device).repeat(batch, 1)
+    control = tuple(
+        Control(
+            networks[id(c.control_net)],
+            _resize_hint(c.hint, height, width, networks[id(c.control_net)].downscale, batch).to(like.device),
+            c.strength,
+            table.percent(c.start),
+            table.percent(c.end),
+        )
+        for c in condition.control
+        if c.strength != 0
+    )
+    return Prepared(
+        tokens=_batched(condition.tokens, batch, like.device),
+        pooled=None if condition.pooled is None else _batched(condition.pooled, batch, like.device),
+        extra=extra,
+        joined=joined,
+        area=area,
+        weight=_weight(condition.strength, mask, area, height, width),
+        first=table.percent(condition.start),
+        last=table.percent(condition.end),
+        control=control,
+    )
+
+
+def _batched(value: Any, batch: int, device: torch.device) -> Tensor:
+    """A tensor [1 or n, ...] or a number as float32 [batch, ...]."""
+    if not isinstance(value, Tensor):
+        return torch.full((batch,), float(value), device=device)
+    value = value.to(device=device, dtype=torch.float32)
+    if value.shape[0] == batch:
+        return value
+    return value.repeat(math.ceil(batch / value.shape[0]), *[1] * (value.dim() - 1))[:batch]
+
+
+def _time_ids(denoiser: Any, height: int, width: int, negative: bool) -> Tensor:
+    h, w = height * denoiser.downscale, width * denoiser.downscale
+    if denoiser.family == "sdxl_refiner":
+        return torch.tensor([[h, w, 0, 0, 2.5 if negative else 6.0]])
+    return torch.tensor([[h, w, 0, 0, h, w]], dtype=torch.float32)
+
+
+def _joined(extra: dict[str, Tensor], like: Tensor, denoiser: Any) -> Tensor | None:
+    """The channels an inpainting or editing model reads beside x, from the condition's picture and mask."""
+    latent, mask = extra.pop("concat_latent", None), extra.pop("concat_mask", None)
+    missing = denoiser.in_channels - denoiser.latent_channels
+    if missing <= 0:
+        return None
+    if latent is None:
+        raise ValueError(
+            f"this model reads {denoiser.in_channels} channels: it repaints or edits a given picture; "
+            "give its prompts the picture (inpaint_conditioning)"
+        )
+    size = like.shape[2:]
+    latent = latent if latent.shape[2:] == size else interpolate(latent, size=size, mode="bilinear")
+    if missing == latent.shape[1]:
+        return latent
+    if mask is None:
+        mask = torch.ones(like.shape[0], 1, *size, device=like.device)
+    mask = interpolate(mask, size=size, mode="bilinear").round()
+    return torch.cat([mask, to_model_space(latent, denoiser)], dim=1)
+
+
+def to_model_space(latent: Tensor, denoiser: Any) -> Tensor:
+    """(z − shift) · scale."""
+    return (latent - _channels(denoiser.latent_shift, latent)) * _channels(denoiser.latent_scale, latent)
+
+
+def from_model_space(latent: Tensor, denoiser: Any) -> Tensor:
+    """z / scale + shift."""
+    return latent / _channels(denoiser.latent_scale, latent) + _channels(denoiser.latent_shift, latent)
+
+
+def _channels(value: Any, like: Tensor) -> Any:
+    if isinstance(value, (int, float)):
+        return value
+    vector = torch.as_tensor(value, dtype=torch.float32, device=like.device)
+    return vector.reshape(-1, *[1] * (like.dim() - 2))
+
+
+def resize_mask(mask: Tensor, height: int, width: int, batch: int) -> Tensor:
+    """A mask [1 or n, 1, H, W] as float32 [1 or batch, 1, height, width], bilinear, not rounded."""
+    mask = mask.float()
+    if mask.shape[2:] != (height, width):
+        mask = interpolate(mask, size=(height, width), mode="bilinear", align_corners=False)
+    return mask if mask.shape[0] in (1, batch) else _batched(mask, batch, mask.device)
+
+
+def _area(condition: Any, height: int, width: int) -> Area | None:
+    if condition.area is None:
+        return None
+    h, w, y, x = condition.area
+    if condition.unit == "share":
+        h, w = max(1, round(h * height)), max(1, round(w * width))
+        y, x = round(y * height), round(x * width)
+    h, w, y, x = int(h), int(w), int(y), int(x)
+    if not (0 <= y < height and 0 <= x < width and h > 0 and w > 0):
+        raise ValueError(f"area: expected height, width, y, x inside {height} × {width} cells, got {condition.area}")
+    return min(h, height - y), min(w, width - x), y, x
+
+
+def _bounding_box(mask: Tensor, height: int, width: int) -> Area:
+    rows, columns = torch.where(mask.amax(dim=(0, 1)) > 0)
+    if not len(rows):
+        return min(8, height), min(8, width), 0, 0
+    y, x = int(rows.min()), int(columns.min())
+    h, w = max(8, int(rows.max()) - y + 1), max(8, int(columns.max()) - x + 1)
+    return min(h, height - y), min(w, width - x), y, x
+
+
+def _weight(strength: float, mask: Tensor | None, area: Area | None, height: int, width: int) -> float | Tensor:
+    if mask is not None:
+        return crop(mask, area) * strength
+    if area is None:
+        return float(strength)
+    weight = torch.ones(1, 1, area[0], area[1])
+    for dim, full in ((2, height), (3, width)):
+        size, start = area[dim - 2], area[dim]
+        ramp = min(RAMP, size // 4)
+        for k in range(ramp):
+            if start:
+                weight.narrow(dim, k, 1).mul_((k + 1) / ramp)
+            if start + size < full:
+                weight.narrow(dim, size - 1 - k, 1).mul_((k + 1) / ramp)
+    return weight * strength
+
+
+def _resize_hint(hint: Tensor, height: int, width: int, downscale: int, batch: int) -> Tensor:
+    """The hint [n, 3, H, W] at the size the ControlNet wants: centre crop to the aspect, nearest pixel."""
+    h, w = height * downscale, width * downscale
+    old_h, old_w = hint.shape[2:]
+    if old_w / old_h > w / h:
+        cut = round((old_w - old_w * (w / h) / (old_w / old_h)) / 2)
+        hint = hint[:, :, :, cut : old_w - cut]
+    elif old_w / old_h < w / h:
+        cut = round((old_h - old_h * (old_w / old_h) / (w / h)) / 2)
+        hint = hint[:, :, cut : old_h - cut]
+    if hint.shape[2:] != (h, w):
+        hint = interpolate(hint.float(), size=(h, w), mode="nearest-exact")
+    return _batched(hint, batch, hint.device)
+
+
+def crop(x: Tensor, area: Area | None, scale: int = 1) -> Tensor:
+    """The part of `x` [..., h · scale, w · scale] inside the area."""
+    if area is None:
+        return x
+    h, w, y, left = (v * scale for v in area)
+    return x[..., y : y + h, left : left + w]
+
+
+def match_areas(sides: Sequence[list[Prepared]]) -> list[list[Prepared]]:
+    """Each side with what it needs so that an area of one side has its counterpart on every other: the smallest
+    condition there that encloses the area, copied to it."""
+    result = [list(side) for side in sides]
+    for k, side in enumerate(result):
+        for condition in list(side):
+            for other in result[:k] + result[k + 1 :]:
+                _match(other, condition)
+    return result
+
+
+def _match(side: list[Prepared], condition: Prepared) -> None:
+    if condition.area is None:
+        return
+    h, w, y, x = condition.area
+    best: Prepared | None = None
+    for other in side:
+        if other.area is None:
+            best = best or other
+            continue
+        oh, ow, oy, ox = other.area
+        encloses = y >= oy and x >= ox and oy + oh >= y + h and ox + ow >= x + w
+        if encloses and (best is None or best.area is None or best.area[0] * best.area[1] > oh * ow):
+            best = other
+    if best is None or best.area == condition.area:
+        return
+    text = {"tokens": best.tokens, "pooled": best.pooled, "extra": best.extra, "joined": best.joined}
+    side.append(replace(condition, **text))
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Conditions that run together: `members` are (side, condition) in the order in which they are stacked."""
+
+    members: tuple[tuple[int, Prepared], ...]
+    area: Area | None
+    conditions: Conditions
+    joined: Tensor | None
+    control: tuple[Control, ...]
+    hints: tuple[Tensor, ...]
+
+
+def batches(sides: Sequence[list[Prepared]], repeat_tokens: bool) -> list[Batch]:
+    """Group the conditions of all sides into batches of equal shape, in order of first appearance.
+
+    Args:
+        sides: the active conditions of each side.
+        repeat_tokens: whether token sequences may be repeated to a common length (up to 4 ×).
+    """
+    groups: list[list[tuple[int, Prepared]]] = []
+    for number, side in enumerate(sides):
+        for condition in side:
+            group = next((g for g in groups if _fits(g, condition, repeat_tokens)), None)
+            if group is None:
+                groups.append([(number, condition)])
+            else:
+                group.append((number, condition))
+    return [_stack(group) for group in groups]
+
+
+def _fits(group: list[tuple[int, Prepared]], condition: Prepared, repeat_tokens: bool) -> bool:
+    return all(_same_shape(member, condition) for _, member in group) and _lengths_fit(
+        {*(m.tokens.shape[1] for _, m in group), condition.tokens.shape[1]}, repeat_tokens
+    )
+
+
+def _same_shape(a: Prepared, b: Prepared) -> bool:
+    return (
+        (a.area is None) == (b.area is None)
+        and (a.area or ())[:2] == (b.area or ())[:2]
+        and a.tokens.shape[2] == b.tokens.shape[2]
+        and (a.pooled is None) == (b.pooled is None)
+        and (a.pooled is None or b.pooled is None or a.pooled.shape == b.pooled.shape)
+        and {k: v.shape for k, v in a.extra.items()} == {k: v.shape for k, v in b.extra.items()}
+        and (a.joined is None) == (b.joined is None)
+        and len(a.control) == len(b.control)
+        and all(_same_control(c, d) for c, d in zip(a.control, b.control, strict=True))
+    )
+
+
+def _same_control(a: Control, b: Control) -> bool:
+    same = (a.strength, a.first, a.last) == (b.strength, b.first, b.last)
+    return a.network is b.network and same and a.hint.shape == b.hint.shape
+
+
+def _lengths_fit(lengths: set[int], repeat_tokens: bool) -> bool:
+    if len(lengths) == 1:
+        return True
+    return repeat_tokens and math.lcm(*lengths) // min(lengths) <= 4
+
+
+def _stack(group: list[tuple[int, Prepared]]) -> Batch:
+    members = [condition for _, condition in group]
+    length = math.lcm(*(m.tokens.shape[1] for m in members))
+    first = members[0]
+    areas = {m.area for m in members}
+    conditions = Conditions(
+        tokens=_cat([m.tokens.repeat(1, length // m.tokens.shape[1], 1) for m in members]),
+        pooled=None if first.pooled is None else _cat([m.pooled for m in members if m.pooled is not None]),
+        extra={name: _cat([m.extra[name] for m in members]) for name in first.extra},
+    )
+    joined = None
+    if first.joined is not None:
+        joined = _cat([crop(m.joined, m.area) for m in members if m.joined is not None])
+    hints = tuple(
+        _cat([crop(m.control[k].hint, m.area, first.control[k].network.downscale) for m in members])
+        for k in range(len(first.control))
+    )
+    area = first.area if len(areas) == 1 else None
+    return Batch(tuple(group), area, conditions, joined, first.control, hints)
+
+
+def _cat(tensors: list[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+
+
+def add_residuals(parts: Sequence[tuple[float, Residuals]]) -> Residuals | None:
+    """The sum of ControlNets' residuals, each times its strength; entries that only one has are kept as they are."""
+    total: Residuals = {}
+    for strength, residuals in parts:
+        for name, tensors in residuals.items():
+            scaled = [t if strength == 1.0 else t * strength for t in tensors]
+            if name not in total:
+                total[name] = scaled
+            else:
+                total[name] = [a + b for a, b in zip(total[name], scaled, strict=True)]
+    return total or None

@@ -1,0 +1,221 @@
+"""One sampling run: from a latent, noise and conditionings to a latent (the loop over steps is the sampler's).
+
+`sample` knows no nodes and no engine. What it needs from outside comes in `Hooks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nodeflow_nodes.diffusion.sampling import samplers
+from nodeflow_nodes.diffusion.sampling.conditions import from_model_space, prepare, resize_mask, to_model_space
+from nodeflow_nodes.diffusion.sampling.estimate import Estimator
+from nodeflow_nodes.diffusion.sampling.guidance import Guidance
+from nodeflow_nodes.diffusion.sampling.inpaint import Differential, Masked
+from nodeflow_nodes.diffusion.sampling.noise import BrownianNoise, FreshNoise, first_noise
+from nodeflow_nodes.diffusion.sampling.parametrisation import make_parametrisation
+from nodeflow_nodes.diffusion.sampling.tables import SigmaTable, make_table
+
+
+class Sampled(NamedTuple):
+    """`latent`: the result. `denoised`: the last estimate (what the picture would be without the noise that is left,
+    where sampling stopped early). Both unscaled, float32, on the CPU."""
+
+    latent: Tensor
+    denoised: Tensor
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a run reports to. `check` is called before each evaluation, and raises to stop; `preview` gets the estimate
+    in the model's space [B, C, h, w] after each step."""
+
+    check: Callable[[], None] = lambda: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+    preview: Callable[[Tensor], None] | None = None
+    warn: Callable[[str], None] = lambda message: None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to sample.
+
+    sides: the conditions of "positive", "negative" and "middle", as far as the guidance needs them.
+    guidance: how their estimates are combined.
+    sigmas: float32 [N + 1]; fewer than 2 values: no steps.
+    latent: float32 [B, C, h, w], unscaled; all zeros for a new picture.
+    mask: None, or [1 or B, 1, H, W], 0..1; 1 = may change. differential: it says when rather than how much.
+    batch_index: place of each item in the batch it was cut from.
+    seed, layout: of the noise (see `noise`). sampler, options: a name of the sampler list and its options.
+    compat: ComfyUI's numbers where ours differ by default (sampler noise from the same seed as the first noise, ...).
+    """
+
+    sides: Mapping[str, Sequence[Any]]
+    guidance: Guidance
+    sigmas: Tensor
+    latent: Tensor
+    seed: int = 0
+    layout: str = "per_item"
+    sampler: str = "euler"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mask: Tensor | None = None
+    differential: bool = False
+    batch_index: Sequence[int] | None = None
+    compat: bool = False
+
+
+def described(denoiser: Any, sampling: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+    """Parametrisation and sigma table of a denoiser with a handle's `sampling` option applied: `parametrisation`
+    replaces that name, `table` the whole table, `shift` the table's shift."""
+    options = dict(sampling or {})
+    table = dict(options.get("table") or denoiser.sigma_table)
+    if "shift" in options:
+        if table["kind"] not in ("flow", "flux"):
+            raise ValueError(f"time shift: for flow models; this one has a table of kind {table['kind']!r}")
+        table["shift"] = options["shift"]
+    return options.get("parametrisation") or denoiser.parametrisation, table
+
+
+def table_of(denoiser: Any, sampling: Mapping[str, Any] | None = None) -> SigmaTable:
+    """The sigma table of a denoiser, with a handle's `sampling` option applied."""
+    return make_table(described(denoiser, sampling)[1])
+
+
+def sample(
+    denoiser: Any,
+    job: Job,
+    *,
+    networks: Mapping[int, Any] | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+    hooks: Hooks | None = None,
+) -> Sampled:
+    """Sample.
+
+    Args:
+        denoiser: see `diffusion/denoiser.py`; on `device`.
+        job: what to sample.
+        networks: ControlNet modules by `id` of the handle that the conditions name.
+        sampling: changes to the denoiser's description (`described`).
+        device: where to compute.
+        hooks: what to report to.
+
+    Raises:
+        ValueError: if something does not fit; the message says what.
+    """
+    check_options(job.sampler, job.options)
+    if len(job.sigmas) < 2:
+        return Sampled(job.latent, job.latent)
+    if job.sampler in samplers.COUPLES_ITEMS and job.layout == "per_item" and job.latent.shape[0] > 1:
+        items = [
+            sample(denoiser, _item(job, i), networks=networks, sampling=sampling, device=device, hooks=hooks)
+            for i in range(job.latent.shape[0])
+        ]
+        return Sampled(torch.cat([i.latent for i in items]), torch.cat([i.denoised for i in items]))
+    with torch.no_grad():
+        return _sample(denoiser, job, networks or {}, sampling, device, hooks or Hooks())
+
+
+def check_options(sampler: str, options: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for an unknown sampler, or an option that it does not have."""
+    known = samplers.sampler_options(sampler)
+    for name in options:
+        if name not in known:
+            raise ValueError(f"sampler {sampler}: no option {name!r}; it has {', '.join(known) or 'no options'}")
+
+
+def _sample(
+    denoiser: Any, job: Job, networks: Mapping[int, Any], sampling: Mapping[str, Any] | None, device: str, hooks: Hooks
+) -> Sampled:
+    name, description = described(denoiser, sampling)
+    table = make_table(description)
+    parametrisation = make_parametrisation(name, description.get("sigma_data", 0.5))
+    sigmas = job.sigmas.detach().float().cpu()
+    z = _entered(job.latent, denoiser).to(device)
+    noise = first_noise(z.shape, job.seed, job.layout, job.batch_index).to(device)
+
+    sides = {
+        side: prepare(c, z, table, denoiser=denoiser, networks=networks, negative=side == "negative")
+        for side, c in job.sides.items()
+    }
+    estimator = Estimator(
+        denoiser,
+        parametrisation,
+        table,
+        job.guidance,
+        sides,
+        need_uncond=samplers.needs_uncond(job.sampler),
+        check=hooks.check,
+        warn=hooks.warn,
+    )
+    model = estimator if job.mask is None else _masked(estimator, job, z, noise, sigmas)
+
+    last = z
+    total = len(sigmas) - 1
+
+    def step(i: int, x: Tensor, sigma: Tensor, denoised: Tensor) -> None:
+        nonlocal last
+        last = denoised
+        if hooks.preview is not None:
+            hooks.preview(denoised)
+        hooks.progress(min(i + 1, total), total)
+
+    x = parametrisation.noised(noise, z, sigmas[0], float(table.sigma_max))
+    options = dict(job.options)
+    if job.compat and "compat" in samplers.sampler_options(job.sampler):
+        options["compat"] = True
+    x = samplers.sampler_named(job.sampler)(model, x, sigmas, _sampler_noise(x, sigmas, job), step, **options)
+    if sigmas[-1] > 0:
+        x = parametrisation.finished(x, sigmas[-1])
+    return Sampled(from_model_space(x, denoiser).cpu(), from_model_space(last, denoiser).cpu())
+
+
+def _entered(latent: Tensor, denoiser: Any) -> Tensor:
+    """The latent in the model's space. An empty one (all zeros) stays empty, and gets the model's channels."""
+    latent = latent.float()
+    if latent.any():
+        if latent.shape[1] != denoiser.latent_channels:
+            raise ValueError(
+                f"latent: this model wants {denoiser.latent_channels} channels, got {latent.shape[1]}: "
+                "it was encoded by another family's VAE"
+            )
+        return to_model_space(latent, denoiser)
+    if latent.shape[1] == denoiser.latent_channels:
+        return latent
+    return latent.new_zeros(latent.shape[0], denoiser.latent_channels, *latent.shape[2:])
+
+
+def _masked(model: Estimator, job: Job, z: Tensor, noise: Tensor, sigmas: Tensor) -> Masked:
+    if job.mask is None:
+        raise ValueError("no mask")
+    mask = resize_mask(job.mask, z.shape[2], z.shape[3], z.shape[0]).to(z.device)
+    if job.sampler == "ddim":
+        layout = "batch" if job.layout == "none" else job.layout
+        noise = first_noise(z.shape, job.seed + 1, layout, job.batch_index).to(z.device)
+    return Masked(model, z, noise, Differential(mask, sigmas, model.table) if job.differential else mask)
+
+
+def _sampler_noise(x: Tensor, sigmas: Tensor, job: Job) -> FreshNoise | BrownianNoise:
+    """What the sampler draws from: of its own seed, or a path over the whole schedule."""
+    items = job.batch_index or range(x.shape[0])
+    places = items if job.layout == "per_item" else [0]
+    if job.sampler in samplers.BROWNIAN:
+        return BrownianNoise(x, sigmas, [job.seed + place for place in places])
+    offset = 0 if job.compat else 1
+    return FreshNoise(x, [job.seed + offset + place for place in places])
+
+
+def _item(job: Job, i: int) -> Job:
+    """The job of one picture of a batch."""
+    place = i if job.batch_index is None else job.batch_index[i]
+
+    def cut(tensor: Tensor | None) -> Tensor | None:
+        return tensor if tensor is None or tensor.shape[0] == 1 else tensor[i : i + 1]
+
+    sides = {side: [replace(c, mask=cut(c.mask)) for c in conditions] for side, conditions in job.sides.items()}
+    return replace(job, sides=sides, latent=job.latent[i : i + 1], mask=cut(job.mask), batch_index=(place,))
