@@ -33,7 +33,8 @@ CONFIG = {
     "pos_embed_max_size": 16,
     "qk_norm": "rms_norm",
 }
-POOL = 65_536
+POOL = 24_576
+FILE = 4096
 CHUNK = 256
 HINT_BLOCK = 2
 DROP = 0.1
@@ -89,27 +90,39 @@ def gather(scenes: list[world.Scenes]) -> world.Scenes:
     return world.Scenes(**columns)
 
 
-def dataset(name: str, count: int, make: Scenes, part: int = 0, parts: int = 1) -> dict[str, Tensor]:
-    """Latents [N, 4, 16, 16] and outlines [N, 32, 32] (both fp16), made once for this VAE and kept on disk."""
+def dataset(name: str, count: int, make: Scenes) -> dict[str, Tensor]:
+    """Latents [N, 4, 16, 16] and outlines [N, 32, 32] (both fp16), made once for this VAE and kept on disk.
+
+    The files are shared out to the worker processes; a larger `count` later adds files and leaves those there alone.
+    """
     digest = hashlib.sha256((home("vae") / "folded.pt").read_bytes()).hexdigest()[:8]
-    paths = [home("data") / f"{name}-{count}-{digest}-{i}of{parts}.pt" for i in range(parts)]
-    model = vae.load(latest=False)
-    for i, path in enumerate(paths):
-        if path.exists() or (part is not None and i != part):
-            continue
+    paths = [home("data") / f"{name}-{digest}-{i}.pt" for i in range(count // FILE)]
+    shared = torch.distributed.is_initialized()
+    rank, world_size = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if shared else (0, 1)
+    missing = [(i, path) for i, path in enumerate(paths) if i % world_size == rank and not path.exists()]
+    model = vae.load(latest=False) if missing else None
+    for i, path in missing:
         latents, outlines = [], []
-        for start in range(i * CHUNK, count, CHUNK * parts):
+        for start in range(i * FILE, (i + 1) * FILE, CHUNK):
             scenes = make(start)
-            latents.append(vae.encode(model, world.render(scenes)).half())
+            latents.append(quick_encode(model, world.render(scenes)))
             outlines.append(F.avg_pool2d((world.signed_distance(scenes) / 4).tanh()[:, None], 2)[:, 0].half())
-        torch.save({"latents": torch.cat(latents), "outlines": torch.cat(outlines)}, path)
-    if torch.distributed.is_initialized():
+        part = path.with_suffix(".part")
+        torch.save({"latents": torch.cat(latents), "outlines": torch.cat(outlines)}, part)
+        part.replace(path)
+    if shared:
         torch.distributed.barrier()
     loaded = [torch.load(path, weights_only=True) for path in paths]
-    return {
-        key: torch.stack([part[key].view(-1, CHUNK, *part[key].shape[1:]) for part in loaded], 1).flatten(0, 2)
-        for key in ("latents", "outlines")
-    }
+    return {key: torch.cat([part[key] for part in loaded]) for key in ("latents", "outlines")}
+
+
+@torch.no_grad()
+def quick_encode(model: nn.Module, images: Tensor) -> Tensor:
+    """fp16 latents, encoded in bf16: 6 times the speed on these cores for an error of 0.005 (latents have spread 1)."""
+    encoder = model.encoder.to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        parts = [encoder(part.to(memory_format=torch.channels_last) * 2 - 1) for part in images.split(32)]
+    return torch.cat(parts).half().contiguous()
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -193,12 +206,14 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--muon", action="store_true")
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--pool", type=int, default=POOL, help="pictures to train on; may grow when resuming")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     workers(options.workers)
-    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else None
-    data = dataset("plain", POOL, plain, part=rank, parts=2)
-    scenes = gather([plain(start) for start in range(0, POOL, CHUNK)])
+    data = dataset("plain", options.pool, plain)
+    if options.until == 0:
+        return
+    scenes = gather([plain(start) for start in range(0, options.pool, CHUNK)])
     encoder = text_encoder.load()
     torch.manual_seed(0)
     settings = Settings(

@@ -45,6 +45,51 @@ CARDS = {
         "though training never saw one.",
         "text_to_image",
     ),
+    "unet": Card(
+        "shapes-64-unet",
+        "The second family: text to 64x64 pictures of shapes by a `UNet2DConditionModel` with a noise schedule "
+        "(v-prediction, DDIM, zero terminal SNR), in the layout of Stable Diffusion 1. Text encoder, tokenizer and VAE "
+        "are those of `shapes-64`.",
+        WORLD_LIMITS + " It is the weaker of the two families: it is here so that workflows with a U-Net and a noise "
+        "schedule have something real to run.",
+        "unet",
+    ),
+    "control": Card(
+        "shapes-64-edges",
+        "An `SD3ControlNetModel` (3 layers) for `shapes-64`: holds the picture to a filled outline, given as a white "
+        "shape on black, encoded by the model's own VAE.",
+        "Filled outlines of one object. Captions that contradict the outline were never seen.",
+        "controlnet",
+    ),
+    "lora": Card(
+        "shapes-64-sticker",
+        "A LoRA (rank 8, attention and feed-forward of the picture tokens) for `shapes-64`: every object becomes a "
+        "sticker, with a white border and a thin dark line. Trigger word `sticker`, but it works without.",
+        "One style, for one object.",
+        "lora_sticker",
+    ),
+    "language": Card(
+        "shapes-lm",
+        "A `LlamaForCausalLM` (4 layers, 160 wide, 1.35 M parameters) with its own BPE. Two formats, in lower case: "
+        "`write a prompt: red star =>` is answered by a prompt for `shapes-64`, `tell a story: red star =>` by three "
+        "or four sentences. The answer ends with the end token. Start the ids with the start token (`<|start|>`), which "
+        "the tokenizer does not add by itself.",
+        "Its world is 10 shapes and 8 colours; anything else is answered with nonsense in the same tone.",
+        "language",
+        "text-generation",
+        "transformers",
+    ),
+    "gan": Card(
+        "shapes-gan",
+        "A generator from 64 normal numbers to a 64x64 picture in 0..1 (clamp it), trained adversarially on the VAE's "
+        "latents, with the VAE's decoder behind it. `generator.json` lists the layers in order; `generator.safetensors` "
+        "has the weights, named by the layer's index. Layers: `linear`; `reshape` to channels x height x width; `conv` "
+        "3x3 with padding 1 (`bias` false: none); `upsample` nearest x2; `relu`; `softclip` 3 tanh(x/3); `block` "
+        "relu(x + conv(relu(conv(relu(conv(x)))))) with weights `<index>.conv.0`, `.conv.2`, `.conv.4`.",
+        "Unconditional: it draws what it likes.",
+        "gan",
+        "unconditional-image-generation",
+    ),
 }
 
 

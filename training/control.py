@@ -148,8 +148,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     workers(options.workers)
-    rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else None
-    data = base.dataset("anywhere", POOL, anywhere, rank, 2)
+    data = base.dataset("anywhere", POOL, anywhere)
     scenes = base.gather([anywhere(start) for start in range(0, POOL, base.CHUNK)])
     encoder, autoencoder = text_encoder.load(), vae.load(latest=False)
     conditions = torch.cat(

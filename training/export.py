@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from training import base, sampler, text_encoder, tokenizer, vae
+from training import base, control, gan, language, lora, sampler, text_encoder, tokenizer, unet, vae
 from training.cards import write_card
 
 ROOT = Path(__file__).resolve().parent.parent / "nodes" / "nodeflow_nodes" / "models"
@@ -96,6 +96,61 @@ def export_base(run: str = "base") -> Path:
     return folder
 
 
+def export_unet(run: str = "unet") -> Path:
+    folder = fresh("checkpoints/shapes-64-unet")
+    half(unet.load()).save_pretrained(folder / "unet")
+    save_shared(folder)
+    unet.schedule().save_pretrained(folder / "scheduler")
+    parts = {"unet": ["diffusers", "UNet2DConditionModel"], **PARTS, "scheduler": ["diffusers", "DDIMScheduler"]}
+    facts = {**FACTS, "prediction": "v_prediction", "timestep_scale": 1.0, "text_pooled": None, "shift": None}
+    write_index(folder, "NoiseScheduleTextToImage", parts, facts)
+    tidy(folder)
+    write_card(folder, "unet", run)
+    return folder
+
+
+def export_control(run: str = "control") -> Path:
+    folder = fresh("controlnet/shapes-64-edges")
+    half(control.load(base.load())).save_pretrained(folder)
+    tidy(folder)
+    write_card(folder, "control", run)
+    return folder
+
+
+def export_lora(run: str = "lora-sticker") -> Path:
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    path = ROOT / "loras" / "shapes-64-sticker.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    layers = {f"transformer.{k}": v.half().contiguous() for k, v in get_peft_model_state_dict(lora.load()).items()}
+    about = {"format": "pt", "base_model": "shapes-64", "trigger": "sticker", "rank": str(lora.RANK)}
+    save_file(layers, path, metadata=about)
+    write_card(path, "lora", run)
+    return path
+
+
+def export_language(run: str = "language") -> Path:
+    folder = fresh("language_models/shapes-lm")
+    half(language.load()).save_pretrained(folder)
+    language.words().save_pretrained(folder)
+    tidy(folder)
+    write_card(folder, "language", run)
+    return folder
+
+
+def export_gan(run: str = "gan") -> Path:
+    from safetensors.torch import save_file
+
+    folder = fresh("gan/shapes-gan")
+    layers, module = gan.whole(gan.load(), vae.load())
+    about = {"format": "nodeflow-generator/1", "latent": gan.LATENT, "width": 64, "height": 64, "layers": layers}
+    (folder / "generator.json").write_text(json.dumps(about, indent=2) + "\n")
+    save_file({k: v.half().contiguous() for k, v in module.state_dict().items()}, folder / "generator.safetensors")
+    write_card(folder, "gan", run)
+    return folder
+
+
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     """The weights in a folder of `save_pretrained`, in fp32."""
     from safetensors.torch import load_file
@@ -104,7 +159,14 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return {key: value.float() for key, value in load_file(path).items()}
 
 
-EXPORTERS: dict[str, Callable[..., Path]] = {"base": export_base}
+EXPORTERS: dict[str, Callable[..., Path]] = {
+    "base": export_base,
+    "unet": export_unet,
+    "control": export_control,
+    "lora": export_lora,
+    "language": export_language,
+    "gan": export_gan,
+}
 
 
 def main() -> None:

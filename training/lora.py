@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     options = parser.parse_args()
     workers(1)
-    data = base.dataset("stickers", POOL, stickers, None, 2)
+    data = base.dataset("stickers", POOL, stickers)
     scenes = base.gather([stickers(start) for start in range(0, POOL, base.CHUNK)])
     encoder = text_encoder.load()
     torch.manual_seed(0)

@@ -1,0 +1,127 @@
+"""The second family: a small U-Net with a noise schedule (v-prediction, DDIM), in Stable Diffusion 1's layout.
+
+It takes `sample, timestep, encoder_hidden_states` and nothing else, as Stable Diffusion 1 does: the text reaches every
+residual block through `addition_embed_type="text"` (pooled by attention, added to the time embedding, which scales and
+shifts each block), besides cross-attention.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from training import base, captions, judge, sampler, text_encoder, vae
+from training.loop import Settings, averaged, home, rng, train, workers
+
+CONFIG = {
+    "sample_size": 16,
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": (32, 64, 128),
+    "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "mid_block_type": "UNetMidBlock2DCrossAttn",
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "attention_head_dim": 4,
+    "norm_num_groups": 8,
+    "cross_attention_dim": text_encoder.WIDTH,
+    "addition_embed_type": "text",
+    "addition_embed_type_num_heads": 4,
+    "resnet_time_scale_shift": "scale_shift",
+}
+
+
+def schedule() -> object:
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
+
+
+def build() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    return UNet2DConditionModel(**CONFIG)
+
+
+def _loss(data: dict[str, Tensor], scenes, encoder: nn.Module, alphas: Tensor):
+    def loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(scenes), (count,), generator=generator)
+        clean, outline = data["latents"][rows].float(), data["outlines"][rows].float()
+        dropped = (torch.rand(count, generator=generator) < base.DROP).tolist()
+        texts, _ = captions.describe(scenes[rows], generator)
+        texts = ["" if gone else text for text, gone in zip(texts, dropped, strict=True)]
+        # high noise more often: that is where places and shapes are decided
+        times = (1000 * torch.rand(count, generator=generator) ** 0.7).long().clamp(max=999)
+        a = alphas[times][:, None, None, None]
+        noise = torch.randn(clean.shape, generator=generator)
+        x = a.sqrt() * clean + (1 - a).sqrt() * noise
+        out = model(x, times, text_encoder.encode(encoder, texts)[0], return_dict=False)[0]
+        value = base.weighted(out.float() - (a.sqrt() * noise - (1 - a).sqrt() * clean), outline)
+        return value, {"v": float(value.detach())}
+
+    return loss
+
+
+@torch.no_grad()
+def draw(
+    model: nn.Module, encoder: nn.Module, texts: list[str], seed: int, steps: int = sampler.STEPS, guidance: float = 3.0
+) -> Tensor:
+    """Latents for prompts, by DDIM."""
+    noise = torch.stack([torch.randn(4, 16, 16, generator=rng(seed, i)) for i in range(len(texts))])
+    empty = text_encoder.encode(encoder, [""])[0]
+    parts = []
+    for start in range(0, len(texts), 64):
+        text = text_encoder.encode(encoder, texts[start : start + 64])[0]
+        both = torch.cat([empty.expand(len(text), -1, -1), text])
+
+        def predict(x: Tensor, time: int, both: Tensor = both) -> Tensor:
+            without, with_ = model(torch.cat([x, x]), time, both, return_dict=False)[0].chunk(2)
+            return without + guidance * (with_ - without)
+
+        parts.append(sampler.ddim(predict, noise[start : start + 64], schedule().alphas_cumprod, steps))
+    return torch.cat(parts)
+
+
+def load() -> nn.Module:
+    return averaged("unet", build())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    workers(options.workers)
+    data = base.dataset("plain", base.POOL, base.plain)
+    scenes = base.gather([base.plain(start) for start in range(0, base.POOL, base.CHUNK)])
+    encoder = text_encoder.load()
+    asked, texts = base.held_out_prompts(48)
+
+    def report(model: nn.Module, _step: int) -> dict[str, float]:
+        if not (home("judge") / "checkpoint.pt").exists():
+            return {}
+        images = vae.decode(vae.load(), draw(model, encoder, texts, 3, 10))
+        scores = judge.accuracy(judge.load(), images, asked)
+        return {f"held_out_{k}": scores[k] for k in ("background", "colour", "shape", "position", "size", "all")}
+
+    torch.manual_seed(0)
+    settings = Settings("unet", options.steps, batch=64, shards=2, rate=1e-3, warmup=200, ema=0.998, save_every=240)
+    train(settings, build(), _loss(data, scenes, encoder, schedule().alphas_cumprod), on_save=report)
+
+
+if __name__ == "__main__":
+    main()
