@@ -86,15 +86,15 @@ def measure(value: object) -> Measure:
         if id(item) in seen or isinstance(item, type):
             continue
         seen.add(id(item))
-        if kind in _TEXTS or kind is bytearray:
-            plain += _OVERHEAD + len(item)  # type: ignore[arg-type]
-        elif kind in (list, tuple, set, frozenset):
-            plain += _OVERHEAD + 8 * len(item)  # type: ignore[arg-type]
-            todo.extend(item)  # type: ignore[arg-type]
-        elif kind is dict:
-            plain += _OVERHEAD + 100 * len(item)  # type: ignore[arg-type]
-            todo.extend(item.keys())  # type: ignore[attr-defined]
-            todo.extend(item.values())  # type: ignore[attr-defined]
+        if isinstance(item, str | bytes | bytearray):
+            plain += _OVERHEAD + len(item)
+        elif isinstance(item, list | tuple | set | frozenset):
+            plain += _OVERHEAD + 8 * len(item)
+            todo.extend(item)
+        elif isinstance(item, dict):
+            plain += _OVERHEAD + 100 * len(item)
+            todo.extend(item.keys())
+            todo.extend(item.values())
         elif hasattr(kind, "untyped_storage"):
             tensors.append(item)
             plain += 2 * _OVERHEAD
