@@ -71,8 +71,8 @@ CARDS = {
     "language": Card(
         "shapes-lm",
         "A `LlamaForCausalLM` (4 layers, 160 wide, 1.35 M parameters) with its own BPE. Two formats, in lower case: "
-        "`write a prompt: red star =>` is answered by a prompt for `shapes-64`, `tell a story: red star =>` by three "
-        "or four sentences. The answer ends with the end token. Start the ids with the start token (`<|start|>`), which "
+        "`write a prompt: red star =>` is answered by a prompt for `shapes-64`, `tell a story: red star =>` by "
+        "a few sentences. The answer ends with the end token. Start the ids with the start token (`<|start|>`), which "
         "the tokenizer does not add by itself.",
         "Its world is 10 shapes and 8 colours; anything else is answered with nonsense in the same tone.",
         "language",
@@ -82,7 +82,7 @@ CARDS = {
     "gan": Card(
         "shapes-gan",
         "A generator from 64 normal numbers to a 64x64 picture in 0..1 (clamp it), trained adversarially on the VAE's "
-        "latents, with the VAE's decoder behind it. `generator.json` lists the layers in order; `generator.safetensors` "
+        "latents, with the VAE's decoder behind it. `generator.json` lists the layers; `generator.safetensors` "
         "has the weights, named by the layer's index. Layers: `linear`; `reshape` to channels x height x width; `conv` "
         "3x3 with padding 1 (`bias` false: none); `upsample` nearest x2; `relu`; `softclip` 3 tanh(x/3); `block` "
         "relu(x + conv(relu(conv(relu(conv(x)))))) with weights `<index>.conv.0`, `.conv.2`, `.conv.4`.",
