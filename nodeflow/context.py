@@ -96,6 +96,10 @@ class RunContext:
             raise Cancelled
         return {name: Carried(plan.key_of(s), outcome.output(s)) for name, s in plan.outputs.items()}
 
+    def outputs_of(self, body: Any) -> list[str]:
+        """The names of the sub-workflow's outputs."""
+        return list(self._step.body.interface.outputs) if self._step.body is not None else []
+
 
 class StandaloneContext:
     """The context of a node that is called as a plain function: this process, the CPU, nobody listening."""

@@ -55,6 +55,9 @@ class Context(Protocol):
         """Run a sub-workflow (`Body` port) with these inputs; returns its outputs by name. Each call is cached by its
         own key."""
 
+    def outputs_of(self, body: Any) -> list[str]:
+        """The names of a sub-workflow's outputs."""
+
 
 @dataclass(frozen=True, eq=False)
 class Op:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from blake3 import blake3
@@ -136,7 +136,7 @@ class Planner:
             values = self._resolved(instance, problems)
             body = self._body_digest(instance) if instance.body is not None else ""
             nonce = "" if op.cacheable else secrets.token_hex(16)
-            key = make_key(self._head(op), values, inputs, keys, external_keys, body, nonce)
+            key = make_key(self.head(op), values, inputs, keys, external_keys, body, nonce)
             keys.append(key)
             needs, on_demand = _needs(inputs, op.lazy)
             steps.append(Step(new, instance.id, op, key, values, inputs, needs, on_demand, instance.body))
@@ -162,7 +162,7 @@ class Planner:
             self._heads,
         )
 
-    def _head(self, op: Op) -> OpHead:
+    def head(self, op: Op) -> OpHead:
         head = self._heads.get(op.name)
         if head is None:
             head = self._heads[op.name] = OpHead(op, self.catalogue.code_digest(op.name), self.numeric)
@@ -274,3 +274,27 @@ def _prune(instances: list[Instance], wanted: list[int]) -> list[int]:
 def constant(source: Source) -> Any:
     """The literal that a declared output may be (a bypassed value)."""
     return source.value if isinstance(source, Const) else None
+
+
+def with_exports(plan: Plan, planner: Planner, op: Op, *, values: bool = True) -> tuple[Plan, dict[str, int]]:
+    """The plan with a step per declared output that writes it as files.
+
+    Args:
+        op: the export op, with one input `value`. values: whether the outputs' own values stay targets of the run;
+            if not, a cached export makes the value itself unnecessary.
+
+    Returns:
+        The new plan, and the index of the export step of each output.
+    """
+    steps = list(plan.steps)
+    keys = [step.key for step in steps]
+    exports: dict[str, int] = {}
+    for name, source in plan.outputs.items():
+        inputs: dict[str, Source] = {} if isinstance(source, Const) else {"value": source}
+        literals = {"value": source.value} if isinstance(source, Const) else {}
+        key = make_key(planner.head(op), literals, inputs, keys, plan.external_keys)
+        index = exports[name] = len(steps)
+        steps.append(Step(index, f"export:{name}", op, key, literals, inputs, _needs(inputs, ())[0]))
+    wanted = {r.step for source in plan.outputs.values() for r in refs(source)}
+    kept = plan.targets if values else [i for i in plan.targets if i not in wanted or plan.steps[i].op.effects]
+    return replace(plan, steps=steps, targets=[*kept, *exports.values()]), exports

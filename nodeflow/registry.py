@@ -136,7 +136,7 @@ def installed() -> Catalogue:
         NodeflowError: if two packs claim one op.
     """
     points = {(p.name, p.value): p for p in entry_points(group=GROUP)}
-    packs = [_from_entry_point(point) for point in points.values()]
+    packs = [load_pack("engine", "nodeflow.export"), *(_from_entry_point(point) for point in points.values())]
     names = [pack.name for pack in packs]
     for pack in packs:
         if names.count(pack.name) > 1:

@@ -1,0 +1,233 @@
+"""The engine: everything a run needs, put together from the settings. One a process is enough.
+
+Clients (the Python API, the CLI, the server) talk to this; they hold no logic of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nodeflow.artefacts import Artefacts
+from nodeflow.cache import Cache, CacheWarning
+from nodeflow.errors import NodeflowError
+from nodeflow.events import Event
+from nodeflow.executor import CACHED, DONE, Executor, Lifecycle, NodeFailure, NoResults, Outcome, Results
+from nodeflow.export import export
+from nodeflow.filehash import FileHashes
+from nodeflow.files import Files
+from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
+from nodeflow.plan import Plan, Planner, Step, with_exports
+from nodeflow.publish import Publisher
+from nodeflow.record import RecordStore
+from nodeflow.registry import Catalogue, installed
+from nodeflow.rules import Checked
+from nodeflow.settings import Settings
+from nodeflow.weights import WeightsPool
+from nodeflow.workflow import Workflow
+
+
+class RunFailed(NodeflowError):
+    """Nodes failed. `run` holds what was finished; `failures` says which nodes, with what, and why."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.failures = run.failures
+        super().__init__("\n".join(map(str, run.failures)))
+
+
+@dataclass
+class Run:
+    """A finished run."""
+
+    outcome: Outcome
+    files: dict[str, list[Path]] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.outcome.run
+
+    @property
+    def state(self) -> str:
+        """"completed", "failed" or "cancelled"."""
+        return self.outcome.state
+
+    @property
+    def failures(self) -> list[NodeFailure]:
+        return self.outcome.failures
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        """Values by output name, of the outputs that were computed."""
+        found = {}
+        for name, source in self.outcome.plan.outputs.items():
+            try:
+                found[name] = self.outcome.output(source)
+            except KeyError:
+                continue
+        return found
+
+    def __getitem__(self, name: str) -> Any:
+        return self.outputs[name]
+
+    @property
+    def computed(self) -> int:
+        return self.outcome.count(DONE)
+
+    @property
+    def cached(self) -> int:
+        return self.outcome.count(CACHED)
+
+
+class Engine:
+    """Checks, plans and runs recipes with one set of settings.
+
+    Args:
+        settings: None: those of this process's environment.
+        catalogue: None: the installed packs.
+        cache: False: nothing is looked up or kept.
+    """
+
+    def __init__(self, settings: Settings | None = None, catalogue: Catalogue | None = None, *, cache: bool = True) -> None:
+        self.settings = settings or Settings.load()
+        self._catalogue = catalogue
+        self._caching = cache
+        self.warnings: list[CacheWarning] = []
+        self._lock = threading.Lock()
+
+    # --- parts, made when first needed ---------------------------------------------------------------------------
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue or installed()
+
+    @cached_property
+    def device(self) -> str:
+        return resolve_device(self.settings.device)
+
+    @cached_property
+    def numeric(self) -> NumericClass:
+        return numeric_class(self.device, _threads(self.settings.threads))
+
+    @cached_property
+    def hashes(self) -> FileHashes:
+        return FileHashes(self.settings.cache)
+
+    @cached_property
+    def cache(self) -> Cache:
+        settings = self.settings
+        return Cache(
+            settings.cache, ram_bytes=settings.ram_budget, disk_bytes=settings.disk_budget, warn=self.warnings.append
+        )
+
+    @cached_property
+    def weights(self) -> WeightsPool:
+        return WeightsPool(self.settings.weights_budget, self.device)
+
+    @cached_property
+    def artefacts(self) -> Artefacts:
+        return Artefacts(self.settings.home / "artefacts")
+
+    @cached_property
+    def records(self) -> RecordStore:
+        return RecordStore(self.settings.home / "runs.db")
+
+    def files(self, recipe: Path | None = None) -> Files:
+        """Where the files of a recipe may lie: beside it, in the working folder, in the input roots."""
+        roots = [*([recipe.resolve().parent] if recipe else []), Path.cwd(), *self.settings.input_roots]
+        models = [self.settings.home / "models", *self.settings.model_folders, *self.catalogue.model_folders]
+        return Files(tuple(models), tuple(dict.fromkeys(roots)), self.hashes.digest)
+
+    def planner(self, recipe: Path | None = None) -> Planner:
+        return Planner(self.catalogue, self.files(recipe), str(self.numeric))
+
+    # --- what clients do -----------------------------------------------------------------------------------------
+
+    def check(self, workflow: Workflow, *, path: Path | None = None) -> Checked:
+        """All problems of a recipe."""
+        return self.planner(path).check(workflow)
+
+    def plan(self, workflow: Workflow, *, targets: Iterable[str] | None = None, path: Path | None = None) -> Plan:
+        """What a run would do.
+
+        Raises:
+            ProblemsError: with everything that is wrong.
+        """
+        return self.planner(path).plan(workflow, targets=targets)
+
+    def run(
+        self,
+        workflow: Workflow,
+        *,
+        path: Path | None = None,
+        targets: Iterable[str] | None = None,
+        out: Path | None = None,
+        values: bool = True,
+        on_event: Callable[[Event], None] | None = None,
+        cancel: threading.Event | None = None,
+        fail_fast: bool = False,
+        record: bool = True,
+    ) -> Run:
+        """Run a recipe to its end.
+
+        Args:
+            path: the recipe's file, if it has one: files it names may lie beside it.
+            out: folder (or file) that declared outputs are written to; None: nothing is written but what nodes save.
+            values: whether the outputs' values are wanted in memory.
+
+        Raises:
+            ProblemsError: if the recipe has problems. StoreError: if results cannot be written.
+        """
+        planner = self.planner(path)
+        plan = planner.plan(workflow, targets=targets)
+        exports: dict[str, int] = {}
+        if out is not None:
+            plan, exports = with_exports(plan, planner, export, values=values)
+        publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports)
+        recorder = self.records.begin_run(plan, workflow, self.numeric) if record else None
+        lifecycles: list[Lifecycle] = [publisher, *([recorder] if recorder else [])]
+        executor = Executor(
+            planner,
+            self.cache if self._caching else NoResults(),
+            self.weights,
+            self.artefacts,
+            self.device,
+            self.settings.deadline,
+            workers=max(2, physical_cores()),
+        )
+        outcome = executor.run(plan, on_event=on_event, lifecycles=lifecycles, cancel=cancel, fail_fast=fail_fast)
+        files = publisher.publish()
+        if recorder is not None:
+            recorder.finish(outcome, publisher.published)
+        return Run(outcome, files)
+
+    def close(self) -> None:
+        """Write what is still to be written and let go of files. May be used again."""
+        for name in ("cache", "records", "hashes"):
+            if name in self.__dict__:
+                getattr(self, name).close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _threads(wanted: int) -> int:
+    """CPU threads for tensors. Before torch is loaded the choice can still be made, and spinning be switched off; in a
+    process that has loaded it, what it uses counts."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    threads = wanted or int(os.environ.get("OMP_NUM_THREADS") or 0) or physical_cores()
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    return threads
