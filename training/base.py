@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from training import captions, judge, sampler, text_encoder, vae, world
 from training.loop import Settings, averaged, home, rng, train, workers
+from training.shipped import fill
 
 CONFIG = {
     "sample_size": 16,
@@ -95,7 +96,7 @@ def dataset(name: str, count: int, make: Scenes) -> dict[str, Tensor]:
 
     The files are shared out to the worker processes; a larger `count` later adds files and leaves those there alone.
     """
-    digest = hashlib.sha256((home("vae") / "folded.pt").read_bytes()).hexdigest()[:8]
+    digest = hashlib.sha256(vae.load(latest=False).encoder.layers[-1].weight.numpy().tobytes()).hexdigest()[:8]
     paths = [home("data") / f"{name}-{digest}-{i}.pt" for i in range(count // FILE)]
     shared = torch.distributed.is_initialized()
     rank, world_size = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if shared else (0, 1)
@@ -194,7 +195,10 @@ def reporter(encoder: nn.Module, count: int = 64, steps: int = 10):
 
 
 def load(name: str = "base") -> nn.Module:
-    return averaged(name, Student(build())).transformer
+    """The trained transformer: from its run, or else the one that ships."""
+    if (home(name) / "checkpoint.pt").exists():
+        return averaged(name, Student(build())).transformer
+    return fill(build(), "transformer")
 
 
 def main() -> None:
@@ -207,6 +211,7 @@ def main() -> None:
     parser.add_argument("--muon", action="store_true")
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--pool", type=int, default=POOL, help="pictures to train on; may grow when resuming")
+    parser.add_argument("--from-shipped", action="store_true", help="begin with the exported weights, not at random")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     workers(options.workers)
@@ -229,6 +234,8 @@ def main() -> None:
         save_every=240,
     )
     student = Student(build())
+    if options.from_shipped:
+        fill(student.transformer, "transformer").requires_grad_(True).train()
     train(settings, student, flow_loss(data, scenes, encoder), until=options.until, on_save=reporter(encoder))
 
 

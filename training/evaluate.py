@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from training import base, captions, judge, sampler, text_encoder, vae, world
-from training.export import ROOT, SHAPES
 from training.loop import home, rng
+from training.shipped import ROOT, SHAPES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "models"
 Figures = dict[str, float]

@@ -1,7 +1,6 @@
 """Write trained models to the folders that ship: fp16 safetensors in diffusers' and transformers' own layout.
 
-This is the only step that writes to `nodes/nodeflow_nodes/models/`. Each exporter takes the averaged weights of a run;
-`weights_of` reads exported weights back, so that training can go on from what ships when the checkpoints are gone.
+This is the only step that writes to `nodes/nodeflow_nodes/models/`. Each exporter takes the averaged weights of a run.
 """
 
 from __future__ import annotations
@@ -17,9 +16,7 @@ from torch import nn
 
 from training import base, control, gan, language, lora, sampler, text_encoder, tokenizer, unet, vae
 from training.cards import write_card
-
-ROOT = Path(__file__).resolve().parent.parent / "nodes" / "nodeflow_nodes" / "models"
-SHAPES = "checkpoints/shapes-64"
+from training.shipped import ROOT, SHAPES
 
 FACTS = {
     "prediction": "flow",
@@ -149,14 +146,6 @@ def export_gan(run: str = "gan") -> Path:
     save_file({k: v.half().contiguous() for k, v in module.state_dict().items()}, folder / "generator.safetensors")
     write_card(folder, "gan", run)
     return folder
-
-
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights in a folder of `save_pretrained`, in fp32."""
-    from safetensors.torch import load_file
-
-    (path,) = folder.glob("*.safetensors")
-    return {key: value.float() for key, value in load_file(path).items()}
 
 
 EXPORTERS: dict[str, Callable[..., Path]] = {

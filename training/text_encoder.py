@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training import captions, tokenizer, world
-from training.loop import Settings, averaged, rng, train, workers
+from training.loop import Settings, averaged, home, rng, train, workers
+from training.shipped import fill
 
 WIDTH = 128
 HEADS = {
@@ -99,7 +100,10 @@ def measure(model: nn.Module, count: int = 512) -> dict[str, float]:
 
 
 def load() -> CLIPTextModel:
-    return averaged("text-encoder", Reader()).encoder
+    """The trained encoder: from its run, or else the one that ships."""
+    if (home("text-encoder") / "checkpoint.pt").exists():
+        return averaged("text-encoder", Reader()).encoder
+    return fill(build(), "text_encoder")
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from training import world
 from training.loop import Settings, averaged, home, rng, train, workers
+from training.shipped import fill
 
 CHANNELS = 48
 NOISE = 0.1
@@ -123,8 +124,13 @@ def _fold_once(path: Path, pool: Tensor) -> None:
 
 
 def load(*, latest: bool = True) -> nn.Module:
-    """The folded autoencoder; `latest` takes the decoder from stage two when that has begun."""
+    """The folded autoencoder; `latest` takes the decoder from stage two when that has begun.
+
+    Without the runs' checkpoints it is the one that ships.
+    """
     model = build()
+    if not (home("vae") / "folded.pt").exists():
+        return fill(model, "vae")
     if latest and (home("vae-decoder") / "checkpoint.pt").exists():
         return averaged("vae-decoder", model)
     model.load_state_dict(torch.load(home("vae") / "folded.pt", weights_only=True))
