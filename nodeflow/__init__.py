@@ -20,7 +20,7 @@ _HOMES = {
         "WeightsHandle", "port_type",
     ),
     "ports": ("Body", "Choices", "InputFile", "ModelFile", "Multiline", "Range", "Seed"),
-    "node": ("Context", "Op", "node"),
+    "op": ("Context", "Op", "node"),
     "weights": ("WeightsPool", "weights_loader"),
     "workflow": ("Workflow",),
     "migrate": ("migration",),

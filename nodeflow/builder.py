@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodeflow.errors import NodeflowError
-from nodeflow.node import Op, current_builder
+from nodeflow.op import Op, current_builder
 from nodeflow.problems import did_you_mean
 from nodeflow.workflow import Input, Node, Workflow
 

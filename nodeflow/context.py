@@ -20,7 +20,7 @@ from nodeflow.weights import WeightsPool
 
 if TYPE_CHECKING:
     from nodeflow.executor import _Run
-    from nodeflow.plan import Step
+    from nodeflow.planner import Step
 
 
 class Carried(NamedTuple):
@@ -36,7 +36,7 @@ class Carried(NamedTuple):
 
 
 class RunContext:
-    """The context of one step of a run; see `nodeflow.node.Context` for what each method promises."""
+    """The context of one step of a run; see `nodeflow.op.Context` for what each method promises."""
 
     def __init__(self, run: _Run, step: Step) -> None:
         self._run = run

@@ -23,7 +23,7 @@ from nodeflow.export import export
 from nodeflow.filehash import FileHashes
 from nodeflow.files import Files
 from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
-from nodeflow.plan import Plan, Planner, Step, with_exports
+from nodeflow.planner import Plan, Planner, Step, with_exports
 from nodeflow.publish import Publisher
 from nodeflow.record import RecordStore
 from nodeflow.registry import Catalogue, installed

@@ -44,7 +44,7 @@ from nodeflow.events import (
     RunStarted,
 )
 from nodeflow.keys import Const, External, Ref, Source
-from nodeflow.plan import Plan, Planner, Step, refs
+from nodeflow.planner import Plan, Planner, Step, refs
 from nodeflow.ports import describe, misfit
 from nodeflow.weights import WeightsPool
 

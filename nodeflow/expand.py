@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nodeflow.keys import Const, External, Ref, Source
-from nodeflow.node import Op
+from nodeflow.op import Op
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.rules import NodeView, Scope, bypass_input
 

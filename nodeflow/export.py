@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nodeflow.errors import NodeError
 from nodeflow.jsonio import dump_json
-from nodeflow.node import Context, node
+from nodeflow.op import Context, node
 from nodeflow.ports import describe
 from nodeflow.types import Artefact, Audio, Figure, Latent, Table, Video
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from blake3 import blake3
 
 from nodeflow.jsonio import canonical
-from nodeflow.node import Op
+from nodeflow.op import Op
 from nodeflow.types import File
 
 

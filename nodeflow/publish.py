@@ -13,7 +13,7 @@ from typing import Any
 
 from nodeflow.artefacts import Artefacts
 from nodeflow.executor import NodeFailure
-from nodeflow.plan import Plan, Step
+from nodeflow.planner import Plan, Step
 from nodeflow.share.embed import embed, is_picture
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow

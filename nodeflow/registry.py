@@ -21,7 +21,7 @@ from types import ModuleType
 from blake3 import blake3
 
 from nodeflow.errors import NodeflowError
-from nodeflow.node import Op
+from nodeflow.op import Op
 
 GROUP = "nodeflow.packs"
 

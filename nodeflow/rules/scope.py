@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from nodeflow.files import Files
-from nodeflow.node import OP_NAME, Op
+from nodeflow.op import OP_NAME, Op
 from nodeflow.ports import ANY, EdgeType, Port, accepts, describe, edge_type, list_of
 from nodeflow.problems import Problem, did_you_mean
 from nodeflow.registry import Catalogue
@@ -94,6 +94,8 @@ def resolve(
     ports, outputs = inner.interface
     for key, port in ports.items():
         in_list = isinstance(over, list) and key in over
+        if key == "index":  # the control-flow node fills it in
+            port = replace(port, default=0)
         inputs[key] = Port(key, list[port.annotation], port.doc) if in_list else port  # type: ignore[name-defined]
     if over is not None:
         outputs = {k: list_of(t) for k, t in outputs.items()}

@@ -16,7 +16,7 @@ from blake3 import blake3
 from nodeflow.expand import Expansion, Instance, expand, externals
 from nodeflow.files import FileProblem, Files
 from nodeflow.keys import Const, OpHead, Ref, Source, make_key, parts_of
-from nodeflow.node import Op
+from nodeflow.op import Op
 from nodeflow.problems import Problem, ProblemsError, did_you_mean
 from nodeflow.registry import Catalogue
 from nodeflow.rules import Checked, Scope, check
