@@ -8,24 +8,22 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nodeflow.artefacts import Artefacts
-from nodeflow.cache import Cache, CacheWarning
+from nodeflow.cache import BlobStore, Cache, CacheWarning
 from nodeflow.errors import NodeflowError
 from nodeflow.events import Event
-from nodeflow.executor import CACHED, DONE, Executor, Lifecycle, NodeFailure, NoResults, Outcome, Results
+from nodeflow.executor import CACHED, DONE, Executor, Lifecycle, NodeFailure, NoResults, Outcome
 from nodeflow.export import export
-from nodeflow.filehash import FileHashes
+from nodeflow.filehash import FileDigests
 from nodeflow.files import Files
 from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
-from nodeflow.planner import Plan, Planner, Step, with_exports
+from nodeflow.planner import Plan, Planner, with_exports
 from nodeflow.publish import Publisher
-from nodeflow.record import RecordStore
 from nodeflow.registry import Catalogue, installed
 from nodeflow.rules import Checked
 from nodeflow.settings import Settings
@@ -55,7 +53,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """"completed", "failed" or "cancelled"."""
+        """ "completed", "failed" or "cancelled"."""
         return self.outcome.state
 
     @property
@@ -94,7 +92,9 @@ class Engine:
         cache: False: nothing is looked up or kept.
     """
 
-    def __init__(self, settings: Settings | None = None, catalogue: Catalogue | None = None, *, cache: bool = True) -> None:
+    def __init__(
+        self, settings: Settings | None = None, catalogue: Catalogue | None = None, *, cache: bool = True
+    ) -> None:
         self.settings = settings or Settings.load()
         self._catalogue = catalogue
         self._caching = cache
@@ -116,8 +116,8 @@ class Engine:
         return numeric_class(self.device, _threads(self.settings.threads))
 
     @cached_property
-    def hashes(self) -> FileHashes:
-        return FileHashes(self.settings.cache)
+    def hashes(self) -> FileDigests:
+        return FileDigests(self.settings.cache / "digests.db")
 
     @cached_property
     def cache(self) -> Cache:
@@ -131,12 +131,8 @@ class Engine:
         return WeightsPool(self.settings.weights_budget, self.device)
 
     @cached_property
-    def artefacts(self) -> Artefacts:
-        return Artefacts(self.settings.home / "artefacts")
-
-    @cached_property
-    def records(self) -> RecordStore:
-        return RecordStore(self.settings.home / "runs.db")
+    def artefacts(self) -> BlobStore:
+        return BlobStore(self.settings.home / "artefacts")
 
     def files(self, recipe: Path | None = None) -> Files:
         """Where the files of a recipe may lie: beside it, in the working folder, in the input roots."""
@@ -190,8 +186,8 @@ class Engine:
         if out is not None:
             plan, exports = with_exports(plan, planner, export, values=values)
         publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports)
-        recorder = self.records.begin_run(plan, workflow, self.numeric) if record else None
-        lifecycles: list[Lifecycle] = [publisher, *([recorder] if recorder else [])]
+        publisher.check_writable()
+        lifecycles: list[Lifecycle] = [publisher]
         executor = Executor(
             planner,
             self.cache if self._caching else NoResults(),
@@ -203,8 +199,6 @@ class Engine:
         )
         outcome = executor.run(plan, on_event=on_event, lifecycles=lifecycles, cancel=cancel, fail_fast=fail_fast)
         files = publisher.publish()
-        if recorder is not None:
-            recorder.finish(outcome, publisher.published)
         return Run(outcome, files)
 
     def close(self) -> None:

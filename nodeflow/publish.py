@@ -6,12 +6,15 @@ recipe, the run's versions and the result's key embedded, so that `nodeflow run 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nodeflow.artefacts import Artefacts
+from nodeflow.cache import BlobStore, StoreError
 from nodeflow.executor import NodeFailure
 from nodeflow.planner import Plan, Step
 from nodeflow.share.embed import embed, is_picture
@@ -36,7 +39,7 @@ class Publisher:
     out: a folder, or a file name for a run with a single output. exports: the export step of each declared output.
     """
 
-    artefacts: Artefacts
+    store: BlobStore
     out: Path
     workflow: Workflow
     plan: Plan
@@ -56,28 +59,49 @@ class Publisher:
         """Write the files; returns them by output name (by node id for nodes that save)."""
         names = {index: name for name, index in self.exports.items()}
         files: dict[str, list[Path]] = {}
-        single = self.out.suffix and len(self.exports) == 1
         for index, (step, artefacts) in sorted(self._found.items()):
             output = names.get(index)
-            label = output or step.id
             for number, artefact in enumerate(artefacts):
-                folder = self.out.parent if single else self.out
-                if output is None:
-                    name = artefact.name
-                elif single:
-                    suffix = "" if len(artefacts) == 1 else f"-{number}"
-                    name = f"{self.out.stem}{suffix}{self.out.suffix}"
-                else:
-                    suffix = "" if len(artefacts) == 1 else f"-{number}"
-                    name = f"{output}{suffix}{Path(artefact.name).suffix}"
-                data = self.artefacts.read(artefact.digest)
+                data = self.store.read(artefact.digest)
                 if is_picture(data):
                     data = embed(data, self._document(step.key))
-                replaces = bool(single) and output is not None
-                path = self.artefacts.publish(data, folder, name, replace=replaces)
-                files.setdefault(label, []).append(path)
-                self.published.append(Published(label, step.key, artefact, path))
+                counter = "" if len(artefacts) == 1 else f"-{number}"
+                if output is not None and self.out.suffix and len(self.exports) == 1:
+                    path = self.out.with_name(f"{self.out.stem}{counter}{self.out.suffix}")
+                    shown = self._write_to(path, data, artefact)
+                else:
+                    name = artefact.name if output is None else f"{output}{counter}{Path(artefact.name).suffix}"
+                    shown = self._folder.keep(data, artefact.media, name)
+                    path = self._folder.output / shown.name
+                files.setdefault(output or step.id, []).append(path)
+                self.published.append(Published(output or step.id, step.key, shown, path))
         return files
+
+    def check_writable(self) -> None:
+        """See before the run whether its files can be written.
+
+        Raises:
+            StoreError: they cannot.
+        """
+        if self.exports or any(step.op.effects for step in self.plan.steps):
+            self._folder.check_writable()
+
+    @cached_property
+    def _folder(self) -> Artefacts:
+        return Artefacts(self.store, self.out.parent if self.out.suffix else self.out)
+
+    def _write_to(self, path: Path, data: bytes, artefact: Artefact) -> Artefact:
+        """Write the file that the user named, replacing one that is there."""
+        digest = self.store.put(data)
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        except OSError as error:
+            wrapped = StoreError.wrap(error, path, "write the output")
+            raise StoreError(f"{wrapped} (it is kept as blob {digest})", path) from error
+        return Artefact(digest, artefact.media, path.name, len(data))
 
     def _document(self, key: str) -> dict[str, Any]:
         return {"recipe": self.workflow.to_json(), "key": key, "numeric": self.plan.numeric}
