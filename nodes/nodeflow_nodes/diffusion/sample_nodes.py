@@ -122,7 +122,7 @@ def sample_advanced(
         sampler: the algorithm that takes the steps.
         schedule: at which noise levels the steps are taken.
         noise: how noise is added to the latent at the start; `none` for a latent that still has noise in it.
-        leave_noise: keep the noise that is left at `end_step`, for the next sampler. Off: the last step goes to the end.
+        leave_noise: keep the noise that is left at `end_step`, for the next sampler. Off: the last step ends at 0.
         compat: compute exactly as ComfyUI 0.3 does where nodeflow differs on purpose.
 
     Returns:

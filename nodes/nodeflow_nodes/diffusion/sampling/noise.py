@@ -90,16 +90,16 @@ class BrownianNoise:
         """`sigmas`: the schedule; the path spans its lowest σ above 0 to its highest."""
         import torchsde
 
-        low, high = sigmas[sigmas > 0].min().cpu(), sigmas.max().cpu()
+        low, high = float(sigmas[sigmas > 0].min()), float(sigmas.max())
         self._device = x.device
         count = len(seeds)
         start = torch.zeros(x.shape if count == 1 else (1, *x.shape[1:]))
+        self._ends = round(low, 6), round(high, 6)  # the tree's own rounding: beyond it, it would warn
         self._trees = [torchsde.BrownianTree(low, start, high, entropy=seed % 2**64) for seed in seeds]
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         """Unit noise like `x` for the step from `sigma` to `sigma_next`."""
-        a, b = torch.as_tensor(sigma).cpu(), torch.as_tensor(sigma_next).cpu()
-        low, high = (a, b) if a < b else (b, a)
-        sign = 1 if a < b else -1
+        low, high = sorted(min(max(float(s), self._ends[0]), self._ends[1]) for s in (sigma, sigma_next))
+        sign = 1 if sigma < sigma_next else -1
         increment = torch.cat([tree(low, high) for tree in self._trees]) * sign
-        return (increment / (b - a).abs().sqrt()).to(self._device)
+        return (increment / (torch.as_tensor(sigma_next) - sigma).abs().sqrt().cpu()).to(self._device)

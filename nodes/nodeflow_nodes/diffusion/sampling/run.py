@@ -135,7 +135,7 @@ def _sample(
     name, description = described(denoiser, sampling)
     table = make_table(description)
     parametrisation = make_parametrisation(name, description.get("sigma_data", 0.5))
-    sigmas = job.sigmas.detach().float().cpu()
+    sigmas = job.sigmas.detach().float().cpu().clone()
     z = _entered(job.latent, denoiser).to(device)
     noise = first_noise(z.shape, job.seed, job.layout, job.batch_index).to(device)
 

@@ -56,12 +56,12 @@ class Discrete(_Ends):
     """σ[t] = √((1 − ᾱ_t)/ᾱ_t) for t = 0..T−1 (Ho et al. 2020). Timesteps are whole numbers: the nearest entry by ln σ.
 
     Args:
-        sigmas: float32 [T], rising.
+        alphas: ᾱ, float64 [T], falling. σ and ln σ are both rounded to float32 from float64.
     """
 
-    def __init__(self, sigmas: Tensor) -> None:
-        self.sigmas = sigmas
-        self.log_sigmas = sigmas.log()
+    def __init__(self, alphas: Tensor) -> None:
+        self.sigmas = sigmas_of(alphas)
+        self.log_sigmas = ((1 - alphas) / alphas).sqrt().log().to(torch.float32)
 
     def timestep(self, sigma: Tensor) -> Tensor:
         distances = sigma.log().reshape(1, -1) - self.log_sigmas[:, None]
@@ -213,7 +213,7 @@ def _make_table(items: tuple[tuple[str, Any], ...]) -> SigmaTable:
     kind = options.pop("kind")
     if kind in ("discrete", "ztsnr"):
         alphas = alphas_cumprod(**options)
-        return Discrete(sigmas_of(zero_terminal_snr(alphas) if kind == "ztsnr" else alphas))
+        return Discrete(zero_terminal_snr(alphas) if kind == "ztsnr" else alphas)
     if kind == "flow":
         return Flow(**options)
     if kind == "flux":
