@@ -25,7 +25,7 @@ SIZES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1, "C64": 8,
 }  # fmt: skip
-KEY = re.compile(r"[A-Za-z0-9_<>\-/:@+*, ]+(?:\.[A-Za-z0-9_<>\-/:@+*, ]+)*")
+KEY = re.compile(r"(?!__)[A-Za-z0-9_<>\-/:@+*, ]+(?:\.(?!__)[A-Za-z0-9_<>\-/:@+*, ]+)*")
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
 
@@ -102,21 +102,24 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _entry(path: Path, key: str, value: Any, base: int) -> Entry:
-    if not KEY.fullmatch(key) or any(part.startswith("__") for part in key.split(".")):
+    if not KEY.fullmatch(key):
         raise NodeError(f"{path}: the key {key[:80]!r} is no tensor name; the file is damaged or hostile")
     try:
-        dtype, shape, (first, last) = value["dtype"], tuple(value["shape"]), value["data_offsets"]
+        dtype, shape, (first, last) = value["dtype"], value["shape"], value["data_offsets"]
+        size, numbers = SIZES[dtype], [first, last, *shape]
     except (TypeError, KeyError, ValueError) as error:
+        if isinstance(value, dict) and "dtype" in value and value["dtype"] not in tuple(SIZES):
+            raise NodeError(f"{path}: tensor {key!r} has dtype {value['dtype']!r}: not understood") from error
         raise NodeError(f"{path}: tensor {key!r} lacks dtype, shape or data_offsets; the file is damaged") from error
-    whole = all(type(n) is int and n >= 0 for n in (*shape, first, last))
-    if not whole or not isinstance(dtype, str) or dtype not in SIZES:
-        raise NodeError(f"{path}: tensor {key!r} has dtype {dtype!r}, shape {list(shape)!r}: not understood")
-    if last - first != math.prod(shape) * SIZES[dtype]:
+    if set(map(type, numbers)) != {int} or min(numbers) < 0:
+        raise NodeError(f"{path}: tensor {key!r} has shape {shape!r}, offsets {[first, last]!r}: not understood")
+    size *= math.prod(shape)
+    if last - first != size:
         raise NodeError(
-            f"{path}: tensor {key!r} {list(shape)} {dtype} needs {math.prod(shape) * SIZES[dtype]} bytes, "
-            f"the header gives it {last - first}; the file is damaged"
+            f"{path}: tensor {key!r} {shape} {dtype} needs {size} bytes, the header gives it {last - first}; "
+            "the file is damaged"
         )
-    return Entry(dtype, shape, base + first, base + last)
+    return Entry(dtype, tuple(shape), base + first, base + last)
 
 
 def _check_layout(path: Path, tensors: dict[str, Entry], base: int, size: int) -> None:

@@ -1,0 +1,125 @@
+"""What a single safetensors file holds, from its header alone: kind, family, configuration. No torch; a few ms.
+
+Decided by key names and shapes, never by file names or metadata.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nodeflow import NodeError
+
+from . import folder
+from .families import text, transformers, unet, vae
+from .header import Header, read_header
+from .spec import DenoiserSpec, ModelSpec
+
+DENOISER_PLACES = ("model.diffusion_model.", "diffusion_model.", "")
+VAE_PLACES = ("first_stage_model.", "vae.", "")
+LORA_SIGN = re.compile(
+    r"\.(?:lora_(?:down|up|A|B)|lora\.(?:down|up)|lora_(?:mid)|hada_w1_a|lokr_w[12]|dora_scale)(?:\.|$)"
+)
+FAMILY_NAMES = {**unet.NAMES, "sd3": "Stable Diffusion 3", "flux": "Flux"}
+
+
+def kind(header: Header) -> str:
+    """ "lora", "controlnet", "embedding", "checkpoint", "denoiser", "vae", "text", "upscale" or "unknown"."""
+    keys = header.tensors
+    if any(LORA_SIGN.search(key) for key in keys):
+        return "lora"
+    if any(k.endswith("input_hint_block.0.weight") for k in keys) or "controlnet_cond_embedding.conv_in.weight" in keys:
+        return "controlnet"
+    if any(k in keys for k in ("controlnet_blocks.0.weight", "controlnet_x_embedder.weight")):
+        return "controlnet"
+    if len(keys) <= 4 and all(len(e.shape) <= 2 for e in keys.values()) and _embedding_like(header):
+        return "embedding"
+    if any(key.startswith("model.diffusion_model.") for key in keys):
+        return "checkpoint"
+    if any(k in keys for k in ("input_blocks.0.0.weight", "joint_blocks.0.x_block.attn.qkv.weight",
+                               "double_blocks.0.img_attn.qkv.weight", "diffusion_model.input_blocks.0.0.weight",
+                               "diffusion_model.double_blocks.0.img_attn.qkv.weight", "conv_in.weight",
+                               "x_embedder.weight", "pos_embed.proj.weight")):  # fmt: skip
+        return "denoiser"
+    if any(k.endswith("decoder.conv_in.weight") for k in keys) or "decoder.layers.0.weight" in keys:
+        return "vae"
+    if text.encoder(header, "") is not None:
+        return "text"
+    if any(k.startswith(("body.", "model.0.", "model.1.sub", "layers.0.residual_group")) for k in keys):
+        return "upscale"
+    return "unknown"
+
+
+def _embedding_like(header: Header) -> bool:
+    names = ("emb_params", "clip_l", "clip_g", "t5xxl")
+    return any(key in names or "string_to_param" in key or key.startswith("<") for key in header.tensors)
+
+
+KIND_NAMES = {
+    "lora": "a LoRA (load it with diffusion/apply_lora)",
+    "controlnet": "a ControlNet (load it with diffusion/load_controlnet)",
+    "embedding": "a textual inversion (load it with diffusion/load_embedding)",
+    "checkpoint": "a checkpoint (load it with diffusion/load_checkpoint)",
+    "denoiser": "a diffusion model alone (load it with diffusion/load_model)",
+    "vae": "a VAE (load it with diffusion/load_vae)",
+    "text": "a text encoder (load it with diffusion/load_text_encoder)",
+    "upscale": "an upscale model",
+}
+
+
+def describe(path: Path) -> ModelSpec:
+    """Describe a checkpoint, a denoiser, a VAE or a text encoder in a single file.
+
+    Raises:
+        NodeError: if it is none of these: says what it is, or which keys it has.
+    """
+    header = read_header(path)
+    found = kind(header)
+    if found in ("lora", "controlnet", "embedding", "upscale"):
+        raise NodeError(f"{path}: expected a model, this is {KIND_NAMES[found]}")
+    denoiser = _denoiser(header)
+    vae_spec = next((v for place in VAE_PLACES if (v := vae.describe(header, place)) is not None), None)
+    family = denoiser.family if denoiser else "sd1"
+    texts = text.describe(header, family) if denoiser else None
+    if texts is None and (alone := text.encoder(header, "")) is not None:
+        texts = text.join(family, [alone])
+    if denoiser is None and vae_spec is None and texts is None:
+        if sibling := _beside(path, header):
+            return sibling
+        raise NodeError(f"{path}: no model that is known. {_sample(header)}")
+    name = FAMILY_NAMES[denoiser.family] if denoiser else ""
+    if denoiser and (vae_spec or texts):
+        looks = f"a {name} checkpoint"
+    elif denoiser:
+        looks = f"a {name} diffusion model"
+    elif vae_spec:
+        looks = "a VAE"
+    else:
+        looks = f"a {text.NAMES[texts.encoders[0].role]} text encoder" if texts else "nothing"
+    return ModelSpec(looks, denoiser, texts, vae_spec)
+
+
+def _denoiser(header: Header) -> DenoiserSpec | None:
+    for place in DENOISER_PLACES:
+        for read in (unet.describe, transformers.describe_sd3, transformers.describe_flux):
+            if (found := read(header, place)) is not None:
+                return found
+    return None
+
+
+def _beside(path: Path, header: Header) -> ModelSpec | None:
+    """A component's file in diffusers' layout, described by the `config.json` beside it."""
+    if not (path.parent / "config.json").is_file():
+        return None
+    return folder.read_single_component(path.parent)
+
+
+def _sample(header: Header) -> str:
+    if not header.tensors:
+        return "It holds no tensors at all."
+    names = list(header.tensors)
+    shown = ", ".join(f"{n} {list(header.tensors[n].shape)}" for n in names[:3])
+    return (
+        f"It has {len(names)} tensors, such as {shown}; expected keys of Stable Diffusion 1, 2, XL, 3 or Flux "
+        "(model.diffusion_model..., joint_blocks..., double_blocks...), of a VAE or of a CLIP or T5 text encoder"
+    )
