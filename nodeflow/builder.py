@@ -39,7 +39,7 @@ class Output:
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(f"{self} is an output in a recipe, not a value; run the recipe to get values")
 
-    __bool__ = __iter__  # type: ignore[assignment]
+    __bool__ = __iter__
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,9 @@ class StandaloneContext:
         self.saved[name] = data
         return Artefact(blake3(data).hexdigest(), media, name, len(data))
 
+    def outputs_of(self, body: Any) -> list[str]:
+        return []
+
     def run(self, body: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         """`body` may be a Python function here: it gets the inputs by name and returns a dict."""
         return dict(body(**inputs))

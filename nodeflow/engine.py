@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,13 +18,15 @@ from typing import Any
 from nodeflow.cache import BlobStore, Cache, CacheWarning
 from nodeflow.errors import NodeflowError
 from nodeflow.events import Event
-from nodeflow.executor import CACHED, DONE, Executor, Lifecycle, NodeFailure, NoResults, Outcome
+from nodeflow.executor import CACHED, DONE, Executor, NodeFailure, NoResults, Outcome
 from nodeflow.export import export
 from nodeflow.filehash import FileDigests
 from nodeflow.files import Files
 from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
 from nodeflow.planner import Plan, Planner, with_exports
 from nodeflow.publish import Publisher
+from nodeflow.record import RecordStore
+from nodeflow.recorder import Recorder
 from nodeflow.registry import Catalogue, installed
 from nodeflow.rules import Checked
 from nodeflow.settings import Settings
@@ -134,6 +137,10 @@ class Engine:
     def artefacts(self) -> BlobStore:
         return BlobStore(self.settings.home / "artefacts")
 
+    @cached_property
+    def records(self) -> RecordStore:
+        return RecordStore(self.settings.home / "runs.db")
+
     def files(self, recipe: Path | None = None) -> Files:
         """Where the files of a recipe may lie: beside it, in the working folder, in the input roots."""
         roots = [*([recipe.resolve().parent] if recipe else []), Path.cwd(), *self.settings.input_roots]
@@ -187,7 +194,10 @@ class Engine:
             plan, exports = with_exports(plan, planner, export, values=values)
         publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports)
         publisher.check_writable()
-        lifecycles: list[Lifecycle] = [publisher]
+        recorder = Recorder(self.records, self._warn) if record else None
+        run_id = uuid.uuid4().hex
+        if recorder is not None:
+            recorder.begin(run_id, plan, workflow, self.catalogue)
         executor = Executor(
             planner,
             self.cache if self._caching else NoResults(),
@@ -197,9 +207,16 @@ class Engine:
             self.settings.deadline,
             workers=max(2, physical_cores()),
         )
-        outcome = executor.run(plan, on_event=on_event, lifecycles=lifecycles, cancel=cancel, fail_fast=fail_fast)
+        outcome = executor.run(
+            plan, on_event=on_event, lifecycles=[publisher], cancel=cancel, fail_fast=fail_fast, run_id=run_id
+        )
         files = publisher.publish()
+        if recorder is not None:
+            recorder.finish(outcome, publisher.published)
         return Run(outcome, files)
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(CacheWarning("record", None, message))
 
     def close(self) -> None:
         """Write what is still to be written and let go of files. May be used again."""

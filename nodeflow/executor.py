@@ -157,6 +157,7 @@ class Executor:
         fail_fast: bool = False,
         emitter: Emitter | None = None,
         prefix: str = "",
+        run_id: str = "",
     ) -> Outcome:
         """Run a plan to its end, in this thread and a few of its own.
 
@@ -166,6 +167,7 @@ class Executor:
             cancel: set it to stop the run at the next step, token or node.
         """
         run = _Run(self, plan, emitter or Emitter(on_event), tuple(lifecycles), dict(externals or {}), prefix)
+        run.id = run_id or run.id
         run.cancel = cancel or threading.Event()
         run.fail_fast = fail_fast
         return run.execute()

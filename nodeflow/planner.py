@@ -40,6 +40,14 @@ class Step:
     needs: tuple[int, ...]
     on_demand: tuple[int, ...] = ()
     body: Scope | None = None
+    body_digest: str = ""
+
+    @property
+    def own_values(self) -> dict[str, Any]:
+        """The literals that count for the key: not the name of a sub-workflow, which counts by what it computes."""
+        if self.body is None:
+            return self.values
+        return {k: v for k, v in self.values.items() if k != self.op.body_port}
 
 
 @dataclass
@@ -61,14 +69,17 @@ class Plan:
 
     def parts(self, step: Step) -> dict[str, Any]:
         """What the key of `step` was made of, as JSON."""
-        keys = [s.key for s in self.steps]
-        return parts_of(self.heads[step.op.name], step.values, step.inputs, keys, self.external_keys)
+        return self._parts(step, [s.key for s in self.steps])
 
     def all_parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(key, parts) of every step."""
         keys = [s.key for s in self.steps]
         for step in self.steps:
-            yield step.key, parts_of(self.heads[step.op.name], step.values, step.inputs, keys, self.external_keys)
+            yield step.key, self._parts(step, keys)
+
+    def _parts(self, step: Step, keys: list[str]) -> dict[str, Any]:
+        head = self.heads[step.op.name]
+        return parts_of(head, step.own_values, step.inputs, keys, self.external_keys, step.body_digest)
 
     def key_of(self, source: Source) -> str:
         """The key of one output or list of outputs: what an export of it is named by."""
@@ -136,10 +147,11 @@ class Planner:
             values = self._resolved(instance, problems)
             body = self._body_digest(instance) if instance.body is not None else ""
             nonce = "" if op.cacheable else secrets.token_hex(16)
-            key = make_key(self.head(op), values, inputs, keys, external_keys, body, nonce)
-            keys.append(key)
             needs, on_demand = _needs(inputs, op.lazy)
-            steps.append(Step(new, instance.id, op, key, values, inputs, needs, on_demand, instance.body))
+            step = Step(new, instance.id, op, "", values, inputs, needs, on_demand, instance.body, body)
+            step.key = make_key(self.head(op), step.own_values, inputs, keys, external_keys, body, nonce)
+            keys.append(step.key)
+            steps.append(step)
         if problems:
             raise ProblemsError(problems)
         outputs = {
