@@ -57,69 +57,93 @@ def weights_loader(name: str, *, patch: PatchFunction | None = None) -> Callable
 
 @dataclass
 class _Entry:
+    """A loaded module. `plain`: the entry it shares tensors with, held as long as this one is in the pool."""
+
+    identity: str
+    device: str
     module: Any
     bytes: int
     users: int = 0
-    device: str = ""
+    plain: _Entry | None = None
 
 
 @dataclass
 class WeightsPool:
-    """Loaded modules, by handle.
+    """Loaded modules, by handle and device.
 
     Args:
-        budget: bytes of weights to keep loaded when nobody uses them; what is in use may exceed it.
+        budget: bytes of weights to keep in RAM when nobody uses them; what is in use may exceed it.
         device: where modules go unless `use` says otherwise.
+        device_budget: the same for an accelerator's memory. What is evicted there moves to RAM if that has room.
     """
 
     budget: int = 8 << 30
     device: str = "cpu"
+    device_budget: int = 0
     loads: int = 0
-    _entries: OrderedDict[tuple[Any, str], _Entry] = field(default_factory=OrderedDict, repr=False)
+    _entries: OrderedDict[tuple[str, str], _Entry] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _loading: dict[tuple[Any, str], threading.Lock] = field(default_factory=dict, repr=False)
+    _loading: dict[tuple[str, str], threading.Lock] = field(default_factory=dict, repr=False)
 
     @contextmanager
     def use(self, handle: WeightsHandle, device: str | None = None) -> Iterator[Any]:
-        """The module of `handle` on `device`, loaded if need be, and kept at least until the block ends."""
+        """The module of `handle` on `device`, loaded if need be, and kept at least until the block ends.
+
+        Raises:
+            NodeflowError: if no loader for such handles is installed, or they take no patches.
+        """
         entry = self._acquire(handle, device or self.device)
         try:
             yield entry.module
         finally:
             self._release(entry)
 
-    def inventory(self) -> dict[str, int]:
-        """What is loaded: a readable name per handle and its bytes (tensors shared between entries count once)."""
+    def inventory(self) -> list[tuple[str, str, int]]:
+        """What is loaded: (identity, device, bytes) of each module; tensors that two share count once."""
         with self._lock:
-            return {_label(handle, device): entry.bytes for (handle, device), entry in self._entries.items()}
+            return [(entry.identity, entry.device, entry.bytes) for entry in self._entries.values()]
 
     def clear(self) -> None:
         """Drop every module that nobody uses."""
         with self._lock:
-            self._evict(0)
+            for device in {entry.device for entry in self._entries.values()}:
+                self._evict(device, 0, keep=False)
 
     def _acquire(self, handle: WeightsHandle, device: str) -> _Entry:
         key = (_identity(handle), device)
         with self._lock:
-            if entry := self._entries.get(key):
-                entry.users += 1
-                self._entries.move_to_end(key)
+            if entry := self._here(key):
                 return entry
             gate = self._loading.setdefault(key, threading.Lock())
         with gate:  # one load a handle, while others may load or compute
             with self._lock:
-                if entry := self._entries.get(key):
-                    entry.users += 1
+                if entry := self._here(key):
                     return entry
-            entry = self._load(handle, device)
+            entry = self._load(handle, key)
             with self._lock:
-                entry.users = 1
                 self._entries[key] = entry
                 self._loading.pop(key, None)
-                self._evict(self.budget)
+                self._evict(device, self._limit(device))
             return entry
 
-    def _load(self, handle: WeightsHandle, device: str) -> _Entry:
+    def _here(self, key: tuple[str, str]) -> _Entry | None:
+        """The entry for `key`, one more user added; an idle one on another device is moved here."""
+        entry = self._entries.get(key)
+        if entry is None:
+            identity, device = key
+            idle = (e for e in self._entries.values() if e.identity == identity and not e.users and not e.plain)
+            entry = next(idle, None)
+            if entry is None:
+                return None
+            del self._entries[identity, entry.device]
+            self._move(entry, device)
+            self._entries[key] = entry
+        entry.users += 1
+        self._entries.move_to_end(key)
+        return entry
+
+    def _load(self, handle: WeightsHandle, key: tuple[str, str]) -> _Entry:
+        identity, device = key
         loader = _LOADERS.get(handle.loader)
         if loader is None:
             known = ", ".join(sorted(_LOADERS)) or "none"
@@ -127,38 +151,55 @@ class WeightsPool:
         if not handle.patches:
             self.loads += 1
             module = loader.load(handle, device)
-            return _Entry(module, _bytes(module, set()), device=device)
+            return _Entry(identity, device, module, _bytes(module, set()), users=1)
         if loader.patch is None:
             raise NodeflowError(f"{handle.loader}: weights of this kind take no patches (LoRA)")
-        with self.use(replace(handle, patches=()), device) as plain:
-            module = loader.patch(plain, handle.patches)
-            seen: set[int] = set()
-            _bytes(plain, seen)
-            return _Entry(module, _bytes(module, seen), device=device)
+        plain = self._acquire(replace(handle, patches=()), device)
+        try:
+            module = loader.patch(plain.module, handle.patches)
+        except BaseException:
+            self._release(plain)
+            raise
+        seen: set[int] = set()
+        _bytes(plain.module, seen)
+        return _Entry(identity, device, module, _bytes(module, seen), users=1, plain=plain)
 
     def _release(self, entry: _Entry) -> None:
         with self._lock:
             entry.users -= 1
-            self._evict(self.budget)
+            self._evict(entry.device, self._limit(entry.device))
 
-    def _evict(self, budget: int) -> None:
-        total = sum(entry.bytes for entry in self._entries.values())
-        for key, entry in list(self._entries.items()):
-            if total <= budget:
+    def _limit(self, device: str) -> int:
+        return self.budget if device == "cpu" else self.device_budget or self.budget
+
+    def _evict(self, device: str, limit: int, keep: bool = True) -> None:
+        """Take the least recently used idle modules from `device` until the rest fits; to RAM if `keep` and it fits."""
+        while self._total(device) > limit:
+            idle = (item for item in self._entries.items() if item[1].device == device and not item[1].users)
+            key, entry = next(idle, (None, None))
+            if key is None or entry is None:
                 return
-            if entry.users == 0:
-                del self._entries[key]
-                total -= entry.bytes
+            del self._entries[key]
+            if entry.plain is not None:
+                entry.plain.users -= 1
+            elif keep and device != "cpu" and self._total("cpu") + entry.bytes <= self.budget:
+                self._move(entry, "cpu")
+                self._entries[entry.identity, "cpu"] = entry
+
+    def _total(self, device: str) -> int:
+        return sum(entry.bytes for entry in self._entries.values() if entry.device == device)
+
+    @staticmethod
+    def _move(entry: _Entry, device: str) -> None:
+        moved = entry.module.to(device)
+        entry.module = entry.module if moved is None else moved
+        entry.device = device
 
 
 def _identity(handle: WeightsHandle) -> str:
     """What makes two handles the same weights: everything but the path (a moved file is the same file)."""
     patches = [(p.loader, p.digest, p.strength, sorted(p.options.items())) for p in handle.patches]
     return repr((handle.loader, handle.digest, sorted(handle.options.items()), patches))
-
-
-def _label(identity: str, device: str) -> str:
-    return f"{identity} on {device}"
 
 
 def _bytes(module: Any, seen: set[int]) -> int:
