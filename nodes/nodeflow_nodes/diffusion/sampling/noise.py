@@ -1,7 +1,7 @@
 """Noise: the first noise, the noise that samplers add, and Brownian paths (NUMERICS §4).
 
 All draws are float32, from generators on the CPU made of the recipe's seed, so that results do not depend on the
-device or on what ran before. Seeds are 64-bit and wrap around.
+device or on what ran before. Seeds are 64-bit and wrap around; torch's CPU generator looks at their low 32 bits only.
 
 Layouts: "per_item" draws item i of a batch from seed + i, so it is the picture made alone with that seed; "batch" is
 one draw for the whole batch; "none" adds no first noise (what samplers add is drawn as for "batch").

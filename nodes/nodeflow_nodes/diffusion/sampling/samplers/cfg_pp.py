@@ -65,8 +65,8 @@ def dpmpp_2m_cfg_pp(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step:
 def dpmpp_2s_ancestral_cfg_pp(
     model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, eta: float = 1.0, s_noise: float = 1.0
 ) -> Tensor:
-    """DPM-Solver++(2S) ancestral as CFG++. The second half uses the unconditional estimate of the midpoint, which the
-    published numbers of this name do by accident."""
+    """DPM-Solver++(2S) ancestral as CFG++. The second half uses the unconditional estimate of the midpoint, as the
+    published numbers of this name do by accident: it does not converge to the exact path, however many the steps."""
     for i in range(len(sigmas) - 1):
         a, b = sigmas[i], sigmas[i + 1]
         denoised = model(x, a)

@@ -69,7 +69,7 @@ def dpm_fast(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) 
     parts = budget // 3 + 1
     orders = [3] * (parts - 2) + [2, 1] if budget % 3 == 0 else [3] * (parts - 1) + [budget % 3]
     start, end = _ends(sigmas)
-    times = torch.linspace(float(start), float(end), parts + 1)
+    times = torch.linspace(float(start), float(end), parts + 1, dtype=start.dtype)
     done = 0
     for i, order in enumerate(orders):
         slopes = _Slopes(model, x, times[i])
