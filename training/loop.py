@@ -154,6 +154,8 @@ def train(
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["peak"] = peak
         step, seconds = saved["step"], saved["seconds"]
+        if rank == 0:
+            _forget_after(settings.name, step)
 
     def save() -> None:
         if rank:
@@ -235,6 +237,12 @@ def history(name: str) -> Iterator[dict[str, float]]:
     path = home(name) / "log.jsonl"
     if path.exists():
         yield from (json.loads(line) for line in path.read_text().splitlines())
+
+
+def _forget_after(name: str, step: int) -> None:
+    """Drop the log's lines about steps that were lost with a kill: they are done again."""
+    kept = [line for line in history(name) if line["step"] <= step]
+    (home(name) / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 
 def draw_curves(name: str) -> None:
