@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodeflow import node as _node  # noqa: F401  (before its home module: the facade and the module share a name)
-
 WORDS = ["a", "red", "blue", "star", "circle", "on", "white", "the", ",", "of"]
 
 

@@ -83,3 +83,108 @@ def test_the_tiny_autoencoder_gives_the_bits_of_diffusers() -> None:
     with torch.no_grad():
         assert torch.equal(ours.encode(pixels), theirs.encode(pixels).latents)
         assert torch.equal(ours.decode(latent), theirs.decode(latent).sample)
+
+
+def randomise(module: torch.nn.Module) -> None:
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+
+
+UNETS = {
+    "sd1": {},
+    "sd2": {"use_linear_projection": True, "attention_head_dim": [2, 4]},
+    "sdxl": {
+        "use_linear_projection": True, "attention_head_dim": [2, 4],
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"), "transformer_layers_per_block": [1, 2],
+        "addition_embed_type": "text_time", "addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 60,
+    },
+    "vega": {"mid_block_type": "UNetMidBlock2D"},
+    "uneven": {
+        "transformer_layers_per_block": [[1, 2], [2, 1]],
+        "reverse_transformer_layers_per_block": [[2, 1, 1], [1, 1, 2]],
+        "mid_block_type": "UNetMidBlock2D",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNETS)
+@pytest.mark.parametrize("size", [(16, 8), (9, 11)])
+def test_the_unet_gives_the_bits_of_diffusers(kind: str, size: tuple[int, int]) -> None:
+    quiet_libraries()
+    from diffusers import UNet2DConditionModel
+
+    from nodeflow_nodes.diffusion.loading.modules.unet import UNet, supports
+
+    config = {
+        "block_out_channels": (32, 64), "layers_per_block": 2, "cross_attention_dim": 24, "attention_head_dim": 4,
+        "down_block_types": ("CrossAttnDownBlock2D",) * 2, "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+        **UNETS[kind],
+    }  # fmt: skip
+    torch.manual_seed(4)
+    theirs = UNet2DConditionModel(**config).eval()
+    randomise(theirs)
+    assert supports(dict(theirs.config))
+    ours = UNet(**config).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    x, context, timestep = torch.randn(2, 4, *size), torch.randn(2, 5, 24), torch.tensor([10.0, 700.0])
+    pooled, time_ids = torch.randn(2, 12), torch.rand(2, 6) * 100
+    added = {"text_embeds": pooled, "time_ids": time_ids} if kind == "sdxl" else None
+    with torch.no_grad():
+        expected = theirs(x, timestep, context, added_cond_kwargs=added, return_dict=False)[0]
+        arguments = (pooled, time_ids) if kind == "sdxl" else ()
+        assert torch.equal(ours(x, timestep, context, *arguments), expected)
+
+
+def test_the_controlnet_and_its_residuals_give_the_bits_of_diffusers() -> None:
+    quiet_libraries()
+    from diffusers import ControlNetModel, UNet2DConditionModel
+
+    from nodeflow_nodes.diffusion.loading.modules.unet import ControlNet, UNet
+
+    config = {
+        "block_out_channels": (32, 64), "layers_per_block": 1, "cross_attention_dim": 24, "attention_head_dim": 4,
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    }  # fmt: skip
+    torch.manual_seed(5)
+    unet_config = {**config, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
+    theirs, their_unet = ControlNetModel(**config).eval(), UNet2DConditionModel(**unet_config).eval()
+    randomise(theirs)
+    ours, our_unet = ControlNet(**config).eval(), UNet(**unet_config).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    our_unet.load_state_dict(their_unet.state_dict(), strict=True)
+    x, context, timestep = torch.randn(2, 4, 8, 8), torch.randn(2, 5, 24), torch.tensor([10.0, 700.0])
+    hint = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        down, mid = theirs(x, timestep, context, hint, return_dict=False)
+        control = ours(x, timestep, context, hint)
+        assert all(torch.equal(a, b) for a, b in zip(control["down"], down, strict=True))
+        assert torch.equal(control["mid"][0], mid)
+        expected = their_unet(
+            x, timestep, context, down_block_additional_residuals=down, mid_block_additional_residual=mid,
+            return_dict=False,
+        )[0]  # fmt: skip
+        assert torch.equal(our_unet(x, timestep, context, control=control), expected)
+
+
+@pytest.mark.parametrize("quant", [True, False])
+def test_the_autoencoder_gives_the_bits_of_diffusers(quant: bool) -> None:
+    quiet_libraries()
+    from diffusers import AutoencoderKL
+
+    from nodeflow_nodes.diffusion.loading.modules.kl_vae import KlVae, supports
+
+    config = {
+        "block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 8, "latent_channels": 3,
+        "down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "use_quant_conv": quant, "use_post_quant_conv": quant,
+    }  # fmt: skip
+    torch.manual_seed(6)
+    theirs = AutoencoderKL(**config).eval()
+    assert supports(dict(theirs.config))
+    ours = KlVae(**config).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    pixels, latent = torch.rand(2, 3, 16, 24) * 2 - 1, torch.randn(2, 3, 4, 6)
+    with torch.no_grad():
+        assert torch.equal(ours.encode(pixels), theirs.encode(pixels).latent_dist.mode())
+        assert torch.equal(ours.decode(latent), theirs.decode(latent).sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,27 @@ from torch.overrides import TorchFunctionMode
 
 from nodeflow import NodeError
 
+from .spec import Source
+from .tensors import stored_bytes
+
 PRECISIONS = ("auto", "float32", "float16", "bfloat16", "mapped")
+LARGE = 1 << 30
 
 
-def precisions(precision: str, device: str) -> tuple[torch.dtype | None, torch.dtype]:
+def precisions(precision: str, device: str, source: Source) -> tuple[torch.dtype | None, torch.dtype]:
     """The dtype that weights are kept in (None: as stored) and the one to compute in.
 
-    "auto" is float32 on a CPU and as stored elsewhere; "mapped" keeps what the file has and computes in float32.
+    "auto" computes in float32 on a CPU and in float16 elsewhere. "mapped" keeps what the file has, mapped, and makes
+    each weight float32 only while it is used: the same bits as float32, at the memory of the file's pages and some
+    time at each step. On a CPU "auto" does that too from `LARGE` bytes on, where converting would take longer than
+    all the steps of a picture lose by it.
     """
-    if precision == "mapped":
+    if precision == "auto" and device != "cpu":
+        return torch.float16, torch.float16
+    if precision == "mapped" or (precision == "auto" and stored_bytes(source) >= LARGE):
         return None, torch.float32
     if precision == "auto":
-        precision = "float32" if device == "cpu" else "float16"
+        precision = "float32"
     dtype = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}.get(precision)
     if dtype is None:
         raise NodeError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
@@ -108,13 +118,26 @@ def restore_buffers(module: nn.Module) -> None:
 
 # --- weights as stored, arithmetic in float32 ---------------------------------------------------------------------
 
+_scratch = threading.local()
+
+
+def float_copy(weight: Tensor, like: Tensor) -> Tensor:
+    """`weight` in the dtype of `like`, in memory that the next call on this thread uses again: a fresh copy of each
+    weight at each step would cost more than the conversion."""
+    if weight.dtype == like.dtype:
+        return weight
+    buffer = getattr(_scratch, "buffer", None)
+    if buffer is None or buffer.numel() < weight.numel() or buffer.dtype != like.dtype or buffer.device != like.device:
+        buffer = _scratch.buffer = torch.empty(weight.numel(), dtype=like.dtype, device=like.device)
+    return buffer[: weight.numel()].view(weight.shape).copy_(weight)
+
 
 class StoredLinear(nn.Linear):
     """A linear layer that makes its weights float32 only while it computes."""
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return nn.functional.linear(x, self.weight.to(x.dtype), bias)
+        return nn.functional.linear(x, float_copy(self.weight, x), bias)
 
 
 class StoredConv2d(nn.Conv2d):
@@ -122,7 +145,7 @@ class StoredConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return self._conv_forward(x, self.weight.to(x.dtype), bias)
+        return self._conv_forward(x, float_copy(self.weight, x), bias)
 
 
 class StoredEmbedding(nn.Embedding):
@@ -139,10 +162,11 @@ STORED: dict[type[nn.Module], Any] = {
 
 def keep_as_stored(module: nn.Module) -> None:
     """Leave large weights in the file's dtype, to be converted layer by layer as they are used; small ones (norms,
-    tables) become float32 now. The results are those of a float32 model, at the memory of the file's pages."""
+    tables) become float32 now. The results are those of a float32 model."""
     for part in module.modules():
-        if type(part) in STORED or type(part).__name__ in ("LoRACompatibleLinear", "LoRACompatibleConv"):
-            part.__class__ = STORED.get(type(part), type(part))
+        if type(part) in STORED:
+            if part.weight.dtype != torch.float32:
+                part.__class__ = STORED[type(part)]
             continue
         for name, value in list(part._parameters.items()):
             if value is not None and value.is_floating_point():

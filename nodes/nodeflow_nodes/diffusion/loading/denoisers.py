@@ -77,20 +77,21 @@ class UNetDenoiser(LoadedDenoiser):
     """The U-Nets of SD1, SD2 and SDXL."""
 
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
-        added = None
-        if self.spec.config.get("addition_embed_type") == "text_time":
-            added = {"text_embeds": self.pooled(conditions), "time_ids": self.time_ids(x, conditions)}
+        pooled, time_ids = self.added(x, conditions)
         control = conditions.control
-        width = self.spec.config.get("cross_attention_dim") or 0
-        return self.network(
-            x,
-            timestep,
-            encoder_hidden_states=self.tokens(conditions, width),
-            added_cond_kwargs=added,
-            down_block_additional_residuals=[r.to(self.dtype) for r in control["down"]] if control else None,
-            mid_block_additional_residual=control["mid"][0].to(self.dtype) if control else None,
-            return_dict=False,
-        )[0]
+        if control is not None:
+            control = {name: [r.to(self.dtype) for r in parts] for name, parts in control.items()}
+        return self.network(x, timestep, self.tokens(conditions, self.width), pooled, time_ids, control)
+
+    @property
+    def width(self) -> int:
+        return int(self.spec.config.get("cross_attention_dim") or 0)
+
+    def added(self, x: Tensor, conditions: Conditions) -> tuple[Tensor | None, Tensor | None]:
+        """What SDXL reads besides tokens: pooled text and sizes."""
+        if self.spec.config.get("addition_embed_type") != "text_time":
+            return None, None
+        return self.pooled(conditions), self.time_ids(x, conditions)
 
     def time_ids(self, x: Tensor, conditions: Conditions) -> Tensor:
         """SDXL's sizes: from the conditioning, else the picture's own size without crop."""
@@ -102,6 +103,23 @@ class UNetDenoiser(LoadedDenoiser):
         if self.family == "sdxl_refiner":
             sizes = [height, width, 0, 0, 6.0]
         return torch.tensor([sizes] * x.shape[0], dtype=self.dtype, device=x.device)
+
+
+class LibraryUNetDenoiser(UNetDenoiser):
+    """Other U-Nets, in diffusers' own class."""
+
+    def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        pooled, time_ids = self.added(x, conditions)
+        control = conditions.control
+        return self.network(
+            x,
+            timestep,
+            encoder_hidden_states=self.tokens(conditions, self.width),
+            added_cond_kwargs=None if pooled is None else {"text_embeds": pooled, "time_ids": time_ids},
+            down_block_additional_residuals=[r.to(self.dtype) for r in control["down"]] if control else None,
+            mid_block_additional_residual=control["mid"][0].to(self.dtype) if control else None,
+            return_dict=False,
+        )[0]
 
 
 class FluxDenoiser(LoadedDenoiser):
@@ -139,7 +157,7 @@ class FluxDenoiser(LoadedDenoiser):
 
 def load_denoiser(spec: DenoiserSpec, precision: str, device: str) -> LoadedDenoiser:
     """Build a denoiser and give it its weights."""
-    kept, dtype = precisions(precision, device)
+    kept, dtype = precisions(precision, device, spec.source)
     make, wrap = _network(spec)
     tensors = convert(spec.source.convert, read_source(spec.source, kept), spec.config)
     network = build(make, tensors, device, where=spec.source.files[0], kept=kept)
@@ -155,7 +173,11 @@ def _network(spec: DenoiserSpec) -> tuple[Callable[[], nn.Module], type[LoadedDe
     from . import library
 
     if spec.architecture == "unet":
-        return library.maker("UNet2DConditionModel", config), UNetDenoiser
+        from .modules.unet import UNet, supports
+
+        if supports(config):
+            return lambda: UNet(**config), UNetDenoiser
+        return library.maker("UNet2DConditionModel", config), LibraryUNetDenoiser
     if spec.architecture == "flux":
         return library.maker("FluxTransformer2DModel", config), FluxDenoiser
     raise NodeError(f"no denoiser of architecture {spec.architecture!r} is known")

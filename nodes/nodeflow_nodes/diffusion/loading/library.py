@@ -10,8 +10,6 @@ HOMES = {
     "UNet2DConditionModel": "diffusers.models.unets.unet_2d_condition",
     "FluxTransformer2DModel": "diffusers.models.transformers.transformer_flux",
     "PixArtTransformer2DModel": "diffusers.models.transformers.pixart_transformer_2d",
-    "AutoencoderKL": "diffusers.models.autoencoders.autoencoder_kl",
-    "ControlNetModel": "diffusers.models.controlnets.controlnet",
     "SD3ControlNetModel": "diffusers.models.controlnets.controlnet_sd3",
 }
 

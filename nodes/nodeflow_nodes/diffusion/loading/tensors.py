@@ -40,6 +40,7 @@ class TensorFile(Mapping[str, torch.Tensor]):
             if name.startswith(prefix)
         }
         self._map: mmap.mmap | None = None
+        self._buffer = bytearray()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -64,16 +65,19 @@ class TensorFile(Mapping[str, torch.Tensor]):
         return flat.reshape(entry.shape)
 
     def _read(self, entry: Entry, stored: torch.dtype) -> torch.Tensor:
-        buffer = bytearray(entry.stop - entry.start)
+        """The tensor's values in a buffer that the next call uses again: convert them before."""
+        size = entry.stop - entry.start
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
         with self.path.open("rb", buffering=0) as file:
             file.seek(entry.start)
-            view = memoryview(buffer)
+            view = memoryview(self._buffer)[:size]
             while view:
                 count = file.readinto(view)
                 if not count:
                     raise NodeError(f"{self.path}: ends inside of a tensor; it is cut off, fetch it again")
                 view = view[count:]
-        return torch.frombuffer(buffer, dtype=stored)
+        return torch.frombuffer(self._buffer, dtype=stored, count=size // stored.itemsize)
 
 
 def open_source(source: Source, dtype: torch.dtype | None) -> dict[str, TensorFile]:
@@ -95,3 +99,13 @@ def open_source(source: Source, dtype: torch.dtype | None) -> dict[str, TensorFi
 def read_source(source: Source, dtype: torch.dtype | None) -> dict[str, torch.Tensor]:
     """All tensors of `source`, its prefix taken off its keys."""
     return {name: file[name] for name, file in open_source(source, dtype).items()}
+
+
+def stored_bytes(source: Source) -> int:
+    """How many bytes the tensors of `source` take in their files."""
+    return sum(
+        entry.stop - entry.start
+        for path in source.files
+        for name, entry in read_header(path).tensors.items()
+        if name.startswith(source.prefix)
+    )

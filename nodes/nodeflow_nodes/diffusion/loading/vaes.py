@@ -32,20 +32,14 @@ class LoadedVae(nn.Module):
     def encode(self, pixels: Tensor) -> Tensor:
         """Pictures [B, 3, H, W], 0..1, sides multiples of `downscale` -> raw means, float32 [B, C, h, w]."""
         pixels = (pixels * 2 - 1).to(self.dtype)
-        if self.spec.architecture == "tiny":
-            return self.network.encode(pixels).float()
-        return self.network.encode(pixels, return_dict=False)[0].mode().float()
+        return self.network.encode(pixels).float()
 
     @torch.no_grad()
     def decode(self, samples: Tensor) -> Tensor:
         """Raw latents [B, C, h, w] -> pictures, float32 [B, 3, H, W], 0..1."""
         self._check(samples)
-        samples = samples.to(self.dtype)
-        if self.spec.architecture == "tiny":
-            out = self.network.decode(samples)
-        else:
-            out = self.network.decode(samples, return_dict=False)[0]
-        return ((out.float() + 1) / 2).clamp(0, 1)
+        out = self.network.decode(samples.to(self.dtype)).float()
+        return out.add_(1).div_(2).clamp_(0, 1)
 
     def _check(self, samples: Tensor) -> None:
         if samples.shape[1] != self.latent_channels:
@@ -122,7 +116,7 @@ def _ramp(size: int, overlap: int, first: bool, last: bool) -> Tensor:
 
 def load_vae(spec: VaeSpec, precision: str, device: str) -> LoadedVae:
     """Build an autoencoder and give it its weights."""
-    kept, dtype = precisions(precision, device)
+    kept, dtype = precisions(precision, device, spec.source)
     config = {name: value for name, value in spec.config.items() if not name.startswith("_")}
     if spec.architecture == "tiny":
         from .modules.tiny_vae import TinyVae
@@ -130,8 +124,13 @@ def load_vae(spec: VaeSpec, precision: str, device: str) -> LoadedVae:
         def make() -> nn.Module:
             return TinyVae(**config)
     else:
-        from . import library
+        from .modules.kl_vae import KlVae, supports
 
-        make = library.maker("AutoencoderKL", config)
+        if not supports(config):
+            raise NodeError(f"{spec.source.files[0]}: an AutoencoderKL with blocks other than Stable Diffusion's")
+
+        def make() -> nn.Module:
+            return KlVae(**config)
+
     tensors = convert(spec.source.convert, read_source(spec.source, kept), spec.config)
     return LoadedVae(spec, build(make, tensors, device, where=spec.source.files[0], kept=kept), dtype).eval()
