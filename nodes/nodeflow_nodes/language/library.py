@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +15,19 @@ import torch
 from nodeflow import NodeError
 
 from .describe import Description
+
+
+@contextmanager
+def no_bar() -> Iterator[None]:
+    """No progress bar from the GGUF reader, which does not listen to the library's setting."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    shown = reader.tqdm
+    reader.tqdm = lambda items, **_: items
+    try:
+        yield
+    finally:
+        reader.tqdm = shown
 
 
 @contextmanager
@@ -50,7 +63,8 @@ def load_model(model: Description, dtype: torch.dtype) -> Any:
         from transformers import AutoModelForCausalLM
 
         more = {} if model.kind == "gguf" else {"use_safetensors": True}
-        return _load(AutoModelForCausalLM, model, dtype=dtype, **more).eval()
+        with no_bar() if model.kind == "gguf" else nullcontext():
+            return _load(AutoModelForCausalLM, model, dtype=dtype, **more).eval()
 
 
 def _load(kind: Any, model: Description, **options: Any) -> Any:

@@ -29,7 +29,9 @@ class State(Protocol):
 
 
 class Reader(Protocol):
-    """A causal model: `start` gives an empty state for `room` tokens, `read` the normed states or logits after it."""
+    """A causal model: `start` gives an empty state for `room` tokens, `read` logits after the last or each of `ids`."""
+
+    module: Any
 
     def start(self, room: int) -> Any: ...
 
@@ -57,6 +59,12 @@ class LanguageModule:
 
     def buffers(self) -> Iterator[Tensor]:
         return self.reader.buffers()
+
+    def to(self, device: str) -> LanguageModule:
+        """Move the weights."""
+        self.reader.module.to(device)
+        self.device = device
+        return self
 
     def start(self, room: int) -> Any:
         """An empty state for `room` tokens. Rounded up, so that the cache's layout, which the last bits depend on, is

@@ -52,8 +52,9 @@ class Tokens:
         text = str(self.backend.decode([token], skip_special_tokens=False))
         return raw if BROKEN in text or not text else text
 
-    def __len__(self) -> int:
-        return int(self.backend.get_vocab_size())
+    def to(self, device: str) -> Tokens:
+        """Nothing here lies on a device."""
+        return self
 
 
 class Stream:
