@@ -131,7 +131,7 @@ class Engine:
 
     @cached_property
     def weights(self) -> WeightsPool:
-        return WeightsPool(self.settings.weights_budget, self.device)
+        return WeightsPool(self.settings.weights_budget, self.device, find_pack=self.catalogue.owner)
 
     @cached_property
     def artefacts(self) -> BlobStore:

@@ -4,31 +4,35 @@
 
 - A step is *demanded* when something wanted needs it. A demanded step whose key has a stored result is finished at
   once, and what it needs is not demanded: so a cached run reaches back no further than it must.
-- A ready step goes to its *lane*: one thread for the accelerator, a few for CPU and file work, a thread of its own for
-  nodes that run sub-workflows or ask for inputs lazily, the event loop for `async` nodes.
+- A ready step goes to its *lane*: one thread for the accelerator, a few for CPU and file work, some that only wait for
+  nodes that run sub-workflows, some that wait for the event loop on which `async` nodes run.
+- A lazy input is handed over as a function. If the body calls it before the value is there, the body is left, the
+  value is demanded, and the body is called again from its beginning when it is there: no thread waits for another.
 - A worker that finishes a step takes the next from its own lane without a hand-over. The coordinator (the caller's
   thread) wakes further workers where steps wait, watches deadlines, and waits for the end.
 - A value is dropped at its last consumer. What the cache keeps, it keeps.
-- A stored result that turns out bad when it is read is a miss: the step is demanded again.
+- A stored result that turns out bad when it is read is a miss: the step is demanded again. So is a value that a
+  consumer has changed in place; that consumer fails, and no other is given the changed value.
 - When a step fails, what depends on it is blocked and everything else goes on (unless `fail_fast`).
+- A step past its deadline fails. Its thread cannot be stopped; it is left behind and another takes its place.
 
 State of step i: `PENDING → WAITING → READY → RUNNING → DONE | FAILED | CANCELLED`, or `PENDING → CACHED`, or `BLOCKED`.
-`waiting[i]` counts unfinished needs; `users[i]` counts consumers that have not fetched yet.
+`waiting[i]` counts unfinished needs; `users[i]` counts demanded consumers that are not final yet. What a lazy input may
+still ask for is held until no demanded step with lazy inputs is left.
 The executor knows no CLI, server, file name or tensor library.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nodeflow.context import Carried, RunContext
 from nodeflow.errors import Cancelled, DeadlineExceeded, NodeError
@@ -44,9 +48,13 @@ from nodeflow.events import (
     RunStarted,
 )
 from nodeflow.keys import Const, External, Ref, Source
+from nodeflow.mutation import Trace, private, trace, unchanged
 from nodeflow.planner import Plan, Planner, Step, refs
 from nodeflow.ports import describe, misfit
 from nodeflow.weights import WeightsPool
+
+if TYPE_CHECKING:
+    import asyncio
 
 PENDING, WAITING, READY, RUNNING, DONE, CACHED, FAILED, BLOCKED, CANCELLED = range(9)
 STATES = ("pending", "waiting", "ready", "running", "computed", "cached", "failed", "blocked", "cancelled")
@@ -76,6 +84,12 @@ class NoResults:
 
     def put(self, key: str, outputs: Outputs, cost_s: float, persist: bool) -> None:
         pass
+
+
+class Cancel(Protocol):
+    """Says whether a run should stop; a `threading.Event` does."""
+
+    def is_set(self) -> bool: ...
 
 
 class Lifecycle(Protocol):
@@ -115,6 +129,7 @@ class Outcome:
     failures: list[NodeFailure]
     warnings: list[tuple[str, str]] = field(default_factory=list)
     elapsed: float = 0.0
+    externals: Mapping[str, Any] = field(default_factory=dict)
 
     def count(self, *states: int) -> int:
         return sum(self.states.count(s) for s in states)
@@ -125,9 +140,42 @@ class Outcome:
             return self.values[source.step][source.port]
         if isinstance(source, list):
             return [self.output(s) for s in source]
-        if isinstance(source, Const):
-            return source.value
-        raise KeyError(source)
+        return source.value if isinstance(source, Const) else self.externals[source.name]
+
+
+class DeviceGate:
+    """Lets one node at a time use the accelerator. The place of a node that hangs can be taken away from it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holder: object = None
+
+    def enter(self, holder: object) -> None:
+        with self._changed:
+            while self._holder is not None:
+                self._changed.wait()
+            self._holder = holder
+
+    def leave(self, holder: object) -> None:
+        """Free the place if `holder` still has it."""
+        with self._changed:
+            if self._holder == holder:
+                self._holder = None
+                self._changed.notify()
+
+
+class _Stop:
+    """Whether a run is to stop: because its caller says so, or because it has stopped itself."""
+
+    def __init__(self, outer: Cancel | None) -> None:
+        self._outer = outer
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def is_set(self) -> bool:
+        return self._set or (self._outer is not None and self._outer.is_set())
 
 
 @dataclass
@@ -144,7 +192,7 @@ class Executor:
     device: str = "cpu"
     deadline: float = 0.0
     workers: int = 4
-    device_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    device_gate: DeviceGate = field(default_factory=DeviceGate, repr=False)
 
     def run(
         self,
@@ -153,7 +201,7 @@ class Executor:
         on_event: Callable[[Event], None] | None = None,
         lifecycles: Iterable[Lifecycle] = (),
         externals: Mapping[str, Any] | None = None,
-        cancel: threading.Event | None = None,
+        cancel: Cancel | None = None,
         fail_fast: bool = False,
         emitter: Emitter | None = None,
         prefix: str = "",
@@ -193,7 +241,7 @@ class _Run:
         self.lifecycles = lifecycles
         self.externals = externals
         self.prefix = prefix
-        self.cancel = threading.Event()
+        self.cancel = _Stop(None)
         self.fail_fast = False
         count = len(self.steps)
         self.states = [PENDING] * count
@@ -201,10 +249,16 @@ class _Run:
         self.users = [0] * count
         self.consumers: list[list[int]] = [[] for _ in range(count)]
         self.values: dict[int, Outputs] = {}
+        self.traces: dict[int, Trace] = {}
+        self.external_traces = {name: trace(value) for name, value in externals.items()}
+        self.asked: dict[int, set[int]] = {}  # what steps have asked for by lazy inputs
+        self.lazy_open = 0  # demanded steps with lazy inputs that are not final yet
+        self.held = _reachable_lazily(self.steps)
         self.seconds: dict[int, float] = {}
         self.started: dict[int, float] = {}
         self.failures: list[NodeFailure] = []
         self.warnings: list[tuple[str, str]] = []
+        self.causes: dict[int, int] = {}  # of blocked steps: which failed
         self.stored: set[str] = set()
         self.targets = set(plan.targets)
         self.open = 0  # demanded steps that are not final yet
@@ -213,7 +267,8 @@ class _Run:
         self.lanes = {
             "cpu": _Lane(self, max(1, executor.workers)),
             "device": _Lane(self, 1),
-            "control": _Lane(self, 1_000),
+            "control": _Lane(self, 16),
+            "async": _Lane(self, 64),
         }
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -226,9 +281,9 @@ class _Run:
             self.emitter.emit(RunStarted, self.id, len(self.steps), len(self.stored))
         try:
             with self.lock:
-                self._demand(self.plan.targets)
                 for index in self.plan.targets:
                     self.users[index] += 1  # targets' values are kept for the caller
+                self._demand(self.plan.targets)
             while True:
                 self._supervise()
                 if not (bad := self._unreadable_targets()):
@@ -237,10 +292,17 @@ class _Run:
                     for index in bad:
                         self._forget(index)
                     self._demand(bad)
+            self._tell_of_cached_targets()
+        except BaseException:
+            self.cancel.set()  # what is running stops at its next step
+            raise
         finally:
             self._close()
         elapsed = time.perf_counter() - begun
-        state = "failed" if self.failures else "cancelled" if self.cancel.is_set() else "completed"
+        finished = all(self.states[index] in (DONE, CACHED) for index in self.plan.targets)
+        state = "failed" if self.failures else "completed" if finished else "cancelled"
+        if self.emitter.error:
+            self.warnings.append(("", f"nobody was told the rest of the events: {self.emitter.error}"))
         outcome = Outcome(
             self.id,
             self.plan,
@@ -251,6 +313,7 @@ class _Run:
             self.failures,
             self.warnings,
             elapsed,
+            self.externals,
         )
         if not self.prefix:
             self.emitter.emit(RunFinished, self.id, state, elapsed)
@@ -279,6 +342,8 @@ class _Run:
             if since < limit and self.states[index] == RUNNING and self.steps[index].body is None:
                 error = DeadlineExceeded(f"it took longer than its deadline of {self.executor.deadline:g} s")
                 self._fail(index, error, {})
+                self._lane(self.steps[index]).abandon(index)
+                self.executor.device_gate.leave((self.id, index))
 
     def _cancel_waiting(self) -> None:
         for lane in self.lanes.values():
@@ -290,18 +355,26 @@ class _Run:
     def _unreadable_targets(self) -> list[int]:
         """Loads targets that were found in the cache; those that cannot be read are returned."""
         bad = []
-        for index in self.plan.targets:
+        for index in dict.fromkeys(self.plan.targets):
             if self.states[index] == CACHED and index not in self.values:
                 outputs = self._load(index)
                 if outputs is None:
                     bad.append(index)
                 else:
                     self.values[index] = outputs
-        for index in set(self.plan.targets) - set(bad):
-            if self.states[index] == CACHED:
-                for lifecycle in self.lifecycles:
-                    lifecycle.after(self.steps[index], self.values[index], 0.0, True)
         return bad
+
+    def _tell_of_cached_targets(self) -> None:
+        for index in dict.fromkeys(self.plan.targets):
+            if self.states[index] == CACHED:
+                try:
+                    for lifecycle in self.lifecycles:
+                        lifecycle.after(self.steps[index], self.values[index], 0.0, True)
+                except Exception as error:
+                    with self.lock:
+                        self.states[index] = RUNNING
+                        self.open += 1
+                        self._fail(index, error, {})
 
     def _close(self) -> None:
         with self.lock:
@@ -325,42 +398,55 @@ class _Run:
                 continue
             self.states[index] = WAITING
             self.open += 1
-            missing = 0
+            self.lazy_open += bool(step.on_demand)
+            lost = None
             for need in step.needs:
                 self.users[need] += 1
+                if self.states[need] in (FAILED, BLOCKED, CANCELLED):
+                    lost = need
+            if lost is not None:
+                self._settle(index, BLOCKED, lost)
+                continue
+            missing = 0
+            for need in step.needs:
                 state = self.states[need]
                 if state == PENDING:
-                    if self.steps[need].key in self.stored:
-                        todo.append(need)
-                        continue
                     todo.append(need)
+                    if self.steps[need].key in self.stored:
+                        continue
                 elif state in (DONE, CACHED):
                     continue
-                elif state in (FAILED, BLOCKED, CANCELLED):
-                    missing = -1
-                    break
                 self.consumers[need].append(index)
                 missing += 1
-            if missing < 0:
-                self._settle(index, BLOCKED)
-                continue
             self.waiting[index] = missing
             if missing == 0:
                 self._ready(index)
 
     def _forget(self, index: int) -> None:
-        """A stored result cannot be read after all."""
-        self.stored.discard(self.steps[index].key)
+        """A result that was there cannot be used after all; the lock is held."""
+        step = self.steps[index]
+        self.stored.discard(step.key)
+        self.values.pop(index, None)
+        self.traces.pop(index, None)
+        self.consumers[index] = []
+        if self.states[index] == CACHED:
+            self.warn(step.id, "its stored result could not be read; it is computed again")
         self.states[index] = PENDING
 
     def _ready(self, index: int) -> None:
         self.states[index] = READY
-        step = self.steps[index]
-        lane = "control" if step.body is not None or step.op.lazy else "device" if step.op.device else "cpu"
-        self.lanes[lane].put(index)
+        self._lane(self.steps[index]).put(index)
 
-    def _settle(self, index: int, state: int) -> None:
-        """A step is final; if it has no result, what waits for it is not going to run either."""
+    def _lane(self, step: Step) -> _Lane:
+        if step.body is not None:
+            return self.lanes["control"]
+        if step.op.is_async:
+            return self.lanes["async"]
+        return self.lanes["device" if step.op.device else "cpu"]
+
+    def _settle(self, index: int, state: int, cause: int | None = None) -> None:
+        """A step is final and has no result; what waits for it is not going to run either."""
+        cause = index if cause is None else self.causes.get(cause, cause)
         todo = [(index, state)]
         while todo:
             current, state = todo.pop()
@@ -368,73 +454,123 @@ class _Run:
             if was in FINAL:
                 continue
             self.states[current] = state
-            if was != PENDING:
-                self.open -= 1
-            self.started.pop(current, None)
             if state == BLOCKED:
-                self.emitter.emit(NodeBlocked, self.prefix + self.steps[current].id, self.prefix + self.steps[index].id)
-            if state in (FAILED, BLOCKED, CANCELLED):
-                follow = CANCELLED if state == CANCELLED else BLOCKED
-                todo += [(consumer, follow) for consumer in self.consumers[current]]
+                self.causes[current] = cause
+                self.emitter.emit(NodeBlocked, self.prefix + self.steps[current].id, self.prefix + self.steps[cause].id)
+            self._release(current)
+            follow = CANCELLED if state == CANCELLED else BLOCKED
+            todo += [(consumer, follow) for consumer in self.consumers[current]]
+
+    def _release(self, index: int) -> None:
+        """A demanded step is final: let go of what it needed."""
+        step = self.steps[index]
+        self.started.pop(index, None)
+        self.open -= 1
+        for need in (*step.needs, *self.asked.pop(index, ())):
+            self.users[need] -= 1
+            self._drop(need)
+        if step.on_demand:
+            self.lazy_open -= 1
+            if not self.lazy_open:
+                for other in list(self.values):
+                    self._drop(other)
         if not self.open:
             self.changed.notify_all()
 
+    def _drop(self, index: int) -> None:
+        """Forget a value that nobody needs any more."""
+        if self.users[index] <= 0 and not (self.lazy_open and self.held[index]):
+            self.values.pop(index, None)
+            self.traces.pop(index, None)
+
     # --- workers ------------------------------------------------------------------------------------------------
 
-    def work_on(self, index: int, lane: _Lane) -> None:
+    def work_on(self, index: int) -> None:
         """Run one step; called by a lane's thread, without the lock."""
         step = self.steps[index]
         kwargs: dict[str, Any] = {}
         try:
             if not self._gather(step, kwargs):
                 return  # an input must be computed again first
-            if self.cancel.is_set():
-                raise Cancelled
-            self.started[index] = begun = time.perf_counter()
-            self.emitter.emit(NodeStarted, self.prefix + step.id, step.op.id)
-            if step.op.wants_context:
-                kwargs["ctx"] = RunContext(self, step)
-            if step.op.is_async:
-                result = asyncio.run_coroutine_threadsafe(step.op.function(**kwargs), self._event_loop()).result()
-            elif step.op.device:
-                with self.executor.device_lock:
-                    result = step.op.function(**kwargs)
-            else:
-                result = step.op.function(**kwargs)
+            begun = time.perf_counter()
+            result = self._call(step, kwargs)
             outputs = _named(step, result)
             seconds = time.perf_counter() - begun
+            self._check_inputs(step)
+            with self.lock:
+                if self.started.pop(index, None) is None:
+                    return  # past its deadline: nobody waits any more
             self._keep(step, outputs, seconds)
-        except BaseException as error:
+        except _Asked as asked:
+            self._put_aside(step, asked.indices)
+            return
+        except BaseException as error:  # also SystemExit and the like: they end the node, not the worker
             with self.lock:
                 if self.states[index] == RUNNING:
                     self._fail(index, error, kwargs)
-            if not isinstance(error, Exception):
-                raise
             return
         with self.lock:
-            if self.states[index] != RUNNING:
-                return  # past its deadline: nobody waits any more
             self.values[index] = outputs
+            if traced := trace(outputs):
+                self.traces[index] = traced
             self.seconds[index] = seconds
             self._finish(index, seconds)
+
+    def _call(self, step: Step, kwargs: dict[str, Any]) -> Any:
+        """Call the function, where and when its kind may be called."""
+        if step.op.wants_context:
+            kwargs["ctx"] = RunContext(self, step)
+        holder = (self.id, step.index) if step.op.device else None
+        if holder:
+            self.executor.device_gate.enter(holder)
+        try:
+            if self.cancel.is_set():
+                raise Cancelled
+            self.started[step.index] = time.perf_counter()
+            self.emitter.emit(NodeStarted, self.prefix + step.id, step.op.id)
+            return self._await(step, kwargs) if step.op.is_async else step.op.function(**kwargs)
+        finally:
+            if holder:
+                self.executor.device_gate.leave(holder)
+
+    def _await(self, step: Step, kwargs: dict[str, Any]) -> Any:
+        """Run an `async` node on the event loop; it is cancelled when the run is, or when it is past its deadline."""
+        future = asyncio.run_coroutine_threadsafe(step.op.function(**kwargs), self._event_loop())
+        while not concurrent.futures.wait([future], timeout=0.05).done:
+            if self.cancel.is_set() or self.states[step.index] != RUNNING:
+                future.cancel()
+                raise Cancelled
+        return future.result()
+
+    def _check_inputs(self, step: Step) -> None:
+        """Raise `NodeError` if an input is not what it was when it was handed over."""
+        for port, source in step.inputs.items():
+            for traced in self._traces_of(source):
+                if not unchanged(traced):
+                    raise NodeError(
+                        f"its input {port!r} was changed in place while it ran; a node must copy what it writes into "
+                        "(x = x.clone()), because others use the same value"
+                    )
+
+    def _traces_of(self, source: Source) -> list[Trace]:
+        if type(source) is Ref:
+            found = self.traces.get(source.step)
+            return [found] if found else []
+        if isinstance(source, External):
+            return [self.external_traces[source.name]]
+        if not self.traces and not self.external_traces:
+            return []
+        return [t for s in source for t in self._traces_of(s)] if isinstance(source, list) else []
 
     def _finish(self, index: int, seconds: float) -> None:
         self.emitter.emit(NodeFinished, self.prefix + self.steps[index].id, False, seconds)
         self.states[index] = DONE
-        self.started.pop(index, None)
-        self.open -= 1
         for consumer in self.consumers[index]:
             self.waiting[consumer] -= 1
             if self.waiting[consumer] == 0 and self.states[consumer] == WAITING:
                 self._ready(consumer)
-        for need in self.steps[index].needs:
-            self.users[need] -= 1
-            if self.users[need] <= 0:
-                self.values.pop(need, None)
-        if self.users[index] <= 0:
-            self.values.pop(index, None)
-        if not self.open:
-            self.changed.notify_all()
+        self._release(index)
+        self._drop(index)
 
     def _keep(self, step: Step, outputs: Outputs, seconds: float) -> None:
         persist = step.index in self.targets or step.op.effects
@@ -452,7 +588,10 @@ class _Run:
         self.failures.append(failure)
         self.emitter.emit(NodeFailed, failure.node, failure.message)
         for lifecycle in self.lifecycles:
-            lifecycle.failed(step, failure)
+            try:
+                lifecycle.failed(step, failure)
+            except Exception as problem:
+                self.warn(step.id, f"{type(lifecycle).__name__} was not told of its failure: {_words(problem)}")
         self._settle(index, FAILED)
         if self.fail_fast:
             self.cancel.set()
@@ -461,12 +600,13 @@ class _Run:
 
     def _gather(self, step: Step, kwargs: dict[str, Any]) -> bool:
         """Put a step's inputs into `kwargs`; False if a stored one cannot be read and is demanded anew."""
-        kwargs.update(step.values)
+        for port, literal in step.values.items():
+            kwargs[port] = private(literal)
         dynamic: dict[str, Any] | None = {} if step.body is not None else None
         known = step.op.inputs
         for port, source in step.inputs.items():
             if port in step.op.lazy:
-                kwargs[port] = self._thunk(source)
+                kwargs[port] = self._thunk(step, source)
                 continue
             lost: list[int] = []
             value = self._fetch(source, lost)
@@ -476,7 +616,7 @@ class _Run:
             if dynamic is not None and port not in known:
                 dynamic[port] = Carried(self.plan_key(source), value)
             else:
-                kwargs[port] = value
+                kwargs[port] = private(value)
         if dynamic is not None:
             for port in [p for p in kwargs if p not in known]:
                 dynamic[port] = Carried.of(kwargs.pop(port))
@@ -489,16 +629,20 @@ class _Run:
     def _fetch(self, source: Source, lost: list[int]) -> Any:
         if type(source) is Ref:
             outputs = self.values.get(source.step)
-            if outputs is None:
+            if outputs is None or not unchanged(self.traces.get(source.step, [])):
                 outputs = self._load(source.step)
                 if outputs is None:
                     lost.append(source.step)
                     return None
-                self.values[source.step] = outputs
+                with self.lock:
+                    self.values[source.step] = outputs
+                    self.traces[source.step] = trace(outputs)
             return outputs[source.port]
         if type(source) is Const:
             return source.value
         if type(source) is External:
+            if not unchanged(self.external_traces[source.name]):
+                raise NodeError(f"the value given for {source.name!r} was changed in place by another node")
             return self.externals[source.name]
         assert isinstance(source, list)
         return [self._fetch(s, lost) for s in source]
@@ -511,48 +655,61 @@ class _Run:
         return outputs
 
     def _again(self, step: Step, lost: list[int]) -> None:
+        """Have values that should have been there computed again, and the step wait for them."""
         with self.lock:
-            self.states[step.index] = WAITING
+            if self.states[step.index] != RUNNING:
+                return
             for index in lost:
-                if self.states[index] == CACHED:
+                if self.states[index] in (DONE, CACHED):
                     self._forget(index)
-                    self.warn(self.steps[index].id, "its stored result could not be read; it is computed again")
-                self._demand([index])
-                if self.states[index] in FINAL and self.states[index] not in (DONE, CACHED):
-                    self._settle(step.index, BLOCKED)
-                    return
-                if self.states[index] not in (DONE, CACHED):
-                    self.consumers[index].append(step.index)
-                    self.waiting[step.index] += 1
-            if self.waiting[step.index] == 0:
-                self._ready(step.index)
+            self._wait_for(step, lost)
 
-    def _thunk(self, source: Source) -> Callable[[], Any]:
-        """What a lazy input is given as: a function that has the value computed, and waits for it."""
+    def _put_aside(self, step: Step, indices: list[int]) -> None:
+        """A body has asked for a lazy input that is not there yet."""
+        with self.lock:
+            if self.states[step.index] != RUNNING:
+                return
+            self.started.pop(step.index, None)
+            asked = self.asked.setdefault(step.index, set())
+            for index in indices:
+                if index not in asked:
+                    asked.add(index)
+                    self.users[index] += 1
+            self._wait_for(step, indices)
+
+    def _wait_for(self, step: Step, indices: list[int]) -> None:
+        self.states[step.index] = WAITING
+        self.waiting[step.index] = 1  # so that it does not become ready before all are counted
+        self._demand(indices)
+        for index in dict.fromkeys(indices):
+            state = self.states[index]
+            if state in (FAILED, BLOCKED, CANCELLED):
+                self._settle(step.index, CANCELLED if state == CANCELLED else BLOCKED, index)
+                return
+            if state not in (DONE, CACHED):
+                self.consumers[index].append(step.index)
+                self.waiting[step.index] += 1
+        self.waiting[step.index] -= 1
+        if self.waiting[step.index] == 0:
+            self._ready(step.index)
+
+    def _thunk(self, step: Step, source: Source) -> Callable[[], Any]:
+        """What a lazy input is given as: a function that gives the value, or leaves the body until it is there."""
+        indices = list(dict.fromkeys(r.step for r in refs(source)))
 
         def value() -> Any:
-            indices = [r.step for r in refs(source)]
-            while True:
-                with self.lock:
-                    for index in indices:
-                        if self.states[index] == PENDING:
-                            self.users[index] += 1
-                            self._demand([index])
-                    self.changed.notify_all()
-                while any(self.states[i] not in FINAL for i in indices):
-                    if self.cancel.is_set():
-                        raise Cancelled
-                    time.sleep(0.001)
-                for index in indices:
-                    if self.states[index] not in (DONE, CACHED):
-                        raise NodeError(f"the input it asked for could not be computed ({self.steps[index].id})")
-                lost: list[int] = []
-                result = self._fetch(source, lost)
-                if not lost:
-                    return result
+            asked = self.asked.get(step.index, set())
+            if not all(i in asked and self.states[i] in (DONE, CACHED) for i in indices):
+                raise _Asked(indices)
+            lost: list[int] = []
+            result = private(self._fetch(source, lost))
+            if lost:
                 with self.lock:
                     for index in lost:
-                        self._forget(index)
+                        if self.states[index] in (DONE, CACHED):
+                            self._forget(index)
+                raise _Asked(indices)
+            return result
 
         return value
 
@@ -560,7 +717,14 @@ class _Run:
         self.warnings.append((node, message))
         self.emitter.emit(NodeWarning, self.prefix + node, message)
 
+    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        import asyncio
+
+        return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
+
     def _event_loop(self) -> asyncio.AbstractEventLoop:
+        import asyncio
+
         with self.lock:
             if self.loop is None:
                 loop = self.loop = asyncio.new_event_loop()
@@ -571,8 +735,31 @@ class _Run:
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
     finally:
         loop.close()
+
+
+class _Asked(BaseException):
+    """Leaves a body that has asked for a lazy input; no `except Exception` in a node may keep it."""
+
+    def __init__(self, indices: list[int]) -> None:
+        self.indices = indices
+
+
+def _reachable_lazily(steps: list[Step]) -> bytearray:
+    """Marks of the steps that lazy inputs may ask for, directly or through others."""
+    marks = bytearray(len(steps))
+    todo = [need for step in steps for need in step.on_demand]
+    while todo:
+        index = todo.pop()
+        if not marks[index]:
+            marks[index] = 1
+            todo += (*steps[index].needs, *steps[index].on_demand)
+    return marks
 
 
 class _Lane:
@@ -585,11 +772,12 @@ class _Lane:
         self.threads = 0
         self.idle = 0
         self.closed = False
+        self.abandoned: set[int] = set()
         self.wake = threading.Condition(run.lock)
 
     def put(self, index: int) -> None:
         self.ready.append(index)
-        if self.threads == 0 or (self.limit > 100 and self.idle == 0):
+        if self.threads == 0:
             self._start()
         elif self.idle == self.threads:
             self.wake.notify()
@@ -605,6 +793,11 @@ class _Lane:
         else:
             return False
         return True
+
+    def abandon(self, index: int) -> None:
+        """Give up on the thread that works on a step; it ends when it comes back, another may take its place."""
+        self.abandoned.add(index)
+        self.threads -= 1
 
     def close(self) -> None:
         self.closed = True
@@ -628,7 +821,11 @@ class _Lane:
                     return
                 index = self.ready.popleft()
                 run.states[index] = RUNNING
-            run.work_on(index, self)
+            run.work_on(index)
+            with run.lock:
+                if index in self.abandoned:
+                    self.abandoned.discard(index)
+                    return
 
 
 def _named(step: Step, result: Any) -> Outputs:
@@ -638,6 +835,9 @@ def _named(step: Step, result: Any) -> Outputs:
         NodeError: if it is not what the node declares.
     """
     if step.body is not None:
+        wanted = step.body.interface.outputs.keys()
+        if not isinstance(result, dict) or wanted - result.keys():
+            raise NodeError(f"it returned {describe(result)}, but its sub-workflow has the outputs {', '.join(wanted)}")
         return {name: item.value if isinstance(item, Carried) else item for name, item in result.items()}
     ports = step.op.outputs
     if step.op.returns_tuple:
@@ -657,8 +857,15 @@ def _named(step: Step, result: Any) -> Outputs:
 
 def _failure(prefix: str, step: Step, error: BaseException, kwargs: Mapping[str, Any]) -> NodeFailure:
     expected = isinstance(error, (NodeError, DeadlineExceeded, Cancelled))
-    name = type(error).__name__
-    message = str(error) or name if expected else f"{name}: {error}"
+    message = str(error) or type(error).__name__ if expected else _words(error)
     given = {k: describe(v) for k, v in kwargs.items() if k not in ("ctx", "inputs") and not inspect.isfunction(v)}
     text = "" if expected else "".join(traceback.format_exception(error))
     return NodeFailure(prefix + step.id, step.op.id, message, given, text, expected)
+
+
+def _words(error: BaseException) -> str:
+    """An exception in words; some cannot even be printed."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__} (it cannot be printed)"

@@ -89,30 +89,50 @@ class Op:
 
     @cached_property
     def inputs(self) -> dict[str, Port]:
-        """Input ports by name, in the signature's order."""
+        """Input ports by name, in the signature's order.
+
+        Raises:
+            NodeflowError: if an annotation is no port type.
+        """
         docs = self.doc.args
         ports = {}
         for name, parameter in inspect.signature(self.function).parameters.items():
-            if name == "ctx":
-                continue
-            default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
-            ports[name] = make_port(
-                name, self._hints[name], doc=docs.get(name, ""), default=default, lazy=name in self.lazy
-            )
+            if name != "ctx":
+                default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+                ports[name] = self._port(name, docs.get(name, ""), default, name in self.lazy)
         return ports
 
     @cached_property
     def outputs(self) -> dict[str, Port]:
-        """Output ports by name. A single output is named after its type (`image`, `latent`, `value` for plain ones)."""
-        annotation = self._hints["return"]
+        """Output ports by name. A single output is named after its type (`image`, `latent`, `value` for plain ones).
+
+        Raises:
+            NodeflowError: if an annotation is no port type.
+        """
+        annotation = self._hint("return")
         if annotation is type(None):
             return {}
+        docs = self.doc.returns
         if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
             hints = typing.get_type_hints(annotation, include_extras=True)
-            return {name: make_port(name, hints[name], doc=self.doc.returns.get(name, "")) for name in hints}
-        port = make_port("", annotation, doc=self.doc.returns.get("", ""))
+            return {name: make_port(name, hints[name], doc=docs.get(name, "")) for name in hints}
+        port = self._port("return", docs.get("", ""))
         name = output_name(port.type)
         return {name: Port(name, port.annotation, port.doc, metadata=port.metadata)}
+
+    def _hint(self, name: str) -> Any:
+        try:
+            return self._hints[name]
+        except Exception as error:
+            raise NodeflowError(
+                f"{self.id} ({self.function.__module__}): an annotation cannot be read: {error}"
+            ) from error
+
+    def _port(self, name: str, doc: str, default: Any = MISSING, lazy: bool = False) -> Port:
+        try:
+            return make_port(name, self._hint(name), doc=doc, default=default, lazy=lazy)
+        except TypeError as error:
+            raise NodeflowError(f"{self.id} ({self.function.__module__}), {name}: {error}") from error
 
     @cached_property
     def returns_tuple(self) -> bool:

@@ -1,7 +1,10 @@
 """The catalogue: which packs are installed and which ops they have.
 
-Packs are installed packages found by the entry-point group `nodeflow.packs`; an entry point names a module whose ops
-(objects made by `@node`) are those in the module and its sub-modules. The standard packs come in by the same door.
+Packs are installed packages found by the entry-point group `nodeflow.packs`. The entry point `NAME = "module"` names a
+module whose ops (objects made by `@node`) are those in it and its sub-modules; they are all called `NAME/…`, so the
+name of an op tells which pack to load, and only that one is imported. The standard packs come in by the same door.
+Packages may ship models too, in a folder that an entry point of the group `nodeflow.models` names.
+
 A pack that fails to import is kept with its traceback, and the rest work. Listing never imports torch: a pack's
 modules must not import it at top level.
 """
@@ -9,6 +12,7 @@ modules must not import it at top level.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -23,12 +27,13 @@ from blake3 import blake3
 from nodeflow.errors import NodeflowError
 from nodeflow.op import Op
 
-GROUP = "nodeflow.packs"
+PACKS = "nodeflow.packs"
+MODELS = "nodeflow.models"
 
 
 @dataclass
 class Pack:
-    """An installed pack: where it comes from, its ops, or why it could not be loaded."""
+    """An installed pack: where it comes from and, once loaded, its ops, or why it could not be loaded."""
 
     name: str
     module: str
@@ -36,8 +41,23 @@ class Pack:
     version: str = ""
     ops: dict[str, Op] = field(default_factory=dict, repr=False)
     folder: Path | None = None
-    model_folder: Path | None = None
     error: str = ""
+    load: Callable[[], object] | None = field(default=None, repr=False)
+
+    def loaded(self) -> Pack:
+        """Import the pack's module if that has not been tried yet. Never raises: a failure is kept in `error`."""
+        load, self.load = self.load, None
+        if load is not None:
+            try:
+                module = load()
+                if not isinstance(module, ModuleType):
+                    raise TypeError(f"the entry point leads to a {type(module).__name__}, not to a module")
+                self.ops = _ops(self.name, module)
+                file = Path(module.__file__) if module.__file__ else None
+                self.folder = file.parent if file is not None and file.name == "__init__.py" else file
+            except Exception:
+                self.error = traceback.format_exc()
+        return self
 
     @cached_property
     def digest(self) -> str:
@@ -52,94 +72,90 @@ class Pack:
         return hasher.hexdigest()
 
 
-@dataclass
 class Catalogue:
-    """All installed ops by name."""
+    """The installed packs, loaded when an op of theirs is asked for.
 
-    packs: dict[str, Pack]
-    ops: dict[str, Op] = field(default_factory=dict)
-    owners: dict[str, Pack] = field(default_factory=dict, repr=False)
+    Raises:
+        NodeflowError: if two packs have one name, and so claim the same ops.
+    """
 
-    def __post_init__(self) -> None:
-        for pack in self.packs.values():
-            for name, op in pack.ops.items():
-                if name in self.ops:
-                    raise NodeflowError(
-                        f"two packs claim the op {name!r}: {self.owners[name].name} ({self.owners[name].module}) and "
-                        f"{pack.name} ({pack.module}); uninstall one of them"
-                    )
-                self.ops[name] = op
-                self.owners[name] = pack
+    def __init__(self, packs: Iterable[Pack], model_folders: Iterable[Path] = ()) -> None:
+        self.packs: dict[str, Pack] = {}
+        self.model_folders = list(model_folders)
+        for pack in sorted(packs, key=lambda p: p.name):
+            other = self.packs.setdefault(pack.name, pack)
+            if other is not pack:
+                claims = " and ".join(f"{p.module} ({p.distribution or 'no distribution'})" for p in (other, pack))
+                raise NodeflowError(f"two packs claim the ops named {pack.name}/…: {claims}; uninstall one of them")
+
+    def find(self, name: str) -> Op | None:
+        """The op of this name; loads its pack and no other."""
+        pack = self.packs.get(name.partition("/")[0])
+        return pack.loaded().ops.get(name) if pack is not None else None
+
+    def owner(self, name: str) -> Pack:
+        """The pack that has, or would have, this op; `KeyError` if there is none."""
+        return self.packs[name.partition("/")[0]].loaded()
+
+    @cached_property
+    def ops(self) -> dict[str, Op]:
+        """All ops by name; loads every pack."""
+        return {name: op for pack in self.packs.values() for name, op in pack.loaded().ops.items()}
 
     @property
     def failures(self) -> dict[str, str]:
-        """Packs that could not be loaded, with their tracebacks."""
-        return {name: pack.error for name, pack in self.packs.items() if pack.error}
-
-    @property
-    def model_folders(self) -> list[Path]:
-        """Folders of models that packs ship."""
-        return [pack.model_folder for pack in self.packs.values() if pack.model_folder is not None]
+        """Packs that could not be loaded, with their tracebacks; loads every pack."""
+        return {name: pack.error for name, pack in self.packs.items() if pack.loaded().error}
 
     def code_digest(self, op: str) -> str:
-        return self.owners[op].digest
+        return self.owner(op).digest
 
 
-def load_pack(
-    name: str, module: str, load: Callable[[], object] | None = None, *, distribution: str = "", version: str = ""
-) -> Pack:
-    """Import a pack's module and collect its ops. Never raises: a failure is kept in the pack."""
-    pack = Pack(name, module, distribution, version)
-    try:
-        loaded = load() if load else importlib.import_module(module)
-        if not isinstance(loaded, ModuleType):
-            raise TypeError(f"the entry point leads to a {type(loaded).__name__}, not to a module")
-        pack.ops = _ops(loaded)
-        file = Path(loaded.__file__) if loaded.__file__ else None
-        pack.folder = file.parent if file is not None and file.name == "__init__.py" else file
-        folder = getattr(loaded, "MODEL_FOLDER", None)
-        pack.model_folder = Path(folder) if folder else None
-    except Exception:
-        pack.error = traceback.format_exc()
-    return pack
-
-
-def _ops(module: ModuleType) -> dict[str, Op]:
+def _ops(pack: str, module: ModuleType) -> dict[str, Op]:
+    """The ops of a module and its imported sub-modules, by name."""
     prefix = module.__name__ + "."
     modules = [module, *(m for name, m in list(sys.modules.items()) if name.startswith(prefix) and m is not None)]
     found: dict[str, Op] = {}
     for part in modules:
         for op in vars(part).values():
-            if not isinstance(op, Op) or op.function.__module__.partition(".")[0] != module.__name__.partition(".")[0]:
+            if not isinstance(op, Op) or not f"{op.function.__module__}.".startswith(prefix):
                 continue
+            if not op.name.startswith(f"{pack}/"):
+                raise NodeflowError(f"the op {op.name!r} must be called {pack}/…, after its pack")
             if found.setdefault(op.name, op) is not op:
                 raise NodeflowError(f"the pack defines the op {op.name!r} twice")
-            _ = op.inputs, op.outputs  # a signature that makes no ports fails here, with its pack
     return dict(sorted(found.items()))
 
 
-def make_catalogue(packs: Iterable[Pack]) -> Catalogue:
-    return Catalogue({pack.name: pack for pack in sorted(packs, key=lambda p: p.name)})
+def load_pack(name: str, module: str) -> Pack:
+    """The pack in an importable module, loaded."""
+    return Pack(name, module, load=lambda: importlib.import_module(module)).loaded()
+
+
+def make_catalogue(packs: Iterable[Pack], model_folders: Iterable[Path] = ()) -> Catalogue:
+    """A catalogue of these packs."""
+    return Catalogue(packs, model_folders)
 
 
 def _from_entry_point(point: EntryPoint) -> Pack:
-    dist = point.dist
-    name, version = (dist.name, dist.version) if dist else ("", "")
-    return load_pack(point.name, point.module, point.load, distribution=name, version=version)
+    name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+    return Pack(point.name, point.module, name, version, load=point.load)
+
+
+def _folder(point: EntryPoint) -> list[Path]:
+    """The folder that an entry point of the group `nodeflow.models` names, without importing it."""
+    spec = importlib.util.find_spec(point.module)
+    return [Path(p) for p in spec.submodule_search_locations or ()] if spec is not None else []
 
 
 @lru_cache(maxsize=1)
 def installed() -> Catalogue:
-    """The catalogue of this installation, loaded once.
+    """The catalogue of this installation, made once.
 
     Raises:
-        NodeflowError: if two packs claim one op.
+        NodeflowError: if two packs claim the same ops.
     """
-    points = {(p.name, p.value): p for p in entry_points(group=GROUP)}
-    packs = [load_pack("engine", "nodeflow.export"), *(_from_entry_point(point) for point in points.values())]
-    names = [pack.name for pack in packs]
-    for pack in packs:
-        if names.count(pack.name) > 1:
-            others = " and ".join(f"{p.module} ({p.distribution})" for p in packs if p.name == pack.name)
-            raise NodeflowError(f"two packs are named {pack.name!r}: {others}; uninstall one of them")
-    return make_catalogue(packs)
+    points = {(p.name, p.value): p for p in entry_points(group=PACKS)}
+    engine = Pack("engine", "nodeflow.export", load=lambda: importlib.import_module("nodeflow.export"))
+    folders = [folder for point in entry_points(group=MODELS) for folder in _folder(point)]
+    return Catalogue([engine, *map(_from_entry_point, points.values())], folders)

@@ -6,34 +6,37 @@ as they are, for the rules to report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nodeflow.migrate import migrate_node
+from nodeflow.op import Op
 from nodeflow.workflow import Link, Node, Workflow
 
 
-def upgrade(workflow: Workflow, versions: Mapping[str, int]) -> Workflow:
+def upgrade(workflow: Workflow, find: Callable[[str], Op | None]) -> Workflow:
     """Migrate every node, in the recipe and its definitions, whose op is installed in a newer version.
 
     Args:
-        versions: installed version by op name.
+        find: the installed op of a name.
     """
-    current = {f"{name}@{version}" for name, version in versions.items()}
+    current: set[str] = set()
     changed: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     for name, node in workflow.nodes.items():
         if node.op in current:
             continue
-        op, _, version = node.op.partition("@")
-        if op not in versions or not version.isdigit() or len(version) > 6 or int(version) >= versions[op]:
+        name_of_op, _, version = node.op.partition("@")
+        op = find(name_of_op)
+        if op is None or not version.isdigit() or len(version) > 6 or int(version) >= op.version:
+            current.add(node.op)
             continue
-        document = migrate_node(op, int(version), versions[op], node.to_json())
+        document = migrate_node(op.name, int(version), op.version, node.to_json())
         if document is None:
             continue
         for old, new in document.pop("renamed_outputs", {}).items():
             renamed[f"{name}.{old}"] = f"{name}.{new}"
         changed[name] = Node.model_validate(document)
-    definitions = {name: upgrade(inner, versions) for name, inner in workflow.definitions.items()}
+    definitions = {name: upgrade(inner, find) for name, inner in workflow.definitions.items()}
     if not changed and all(definitions[name] is workflow.definitions[name] for name in definitions):
         return workflow
     nodes = {**workflow.nodes, **changed}

@@ -12,6 +12,7 @@ The pool knows modules only as objects with `parameters()`, `buffers()` and `to(
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -74,12 +75,14 @@ class WeightsPool:
     Args:
         budget: bytes of weights to keep in RAM when nobody uses them; what is in use may exceed it.
         device: where modules go unless `use` says otherwise.
+        find_pack: called with a loader's name if it is not registered, to load the pack that has it.
         device_budget: the same for an accelerator's memory. What is evicted there moves to RAM if that has room.
     """
 
     budget: int = 8 << 30
     device: str = "cpu"
     device_budget: int = 0
+    find_pack: Callable[[str], object] | None = None
     loads: int = 0
     _entries: OrderedDict[tuple[str, str], _Entry] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -144,6 +147,9 @@ class WeightsPool:
 
     def _load(self, handle: WeightsHandle, key: tuple[str, str]) -> _Entry:
         identity, device = key
+        if handle.loader not in _LOADERS and self.find_pack is not None:
+            with contextlib.suppress(KeyError):
+                self.find_pack(handle.loader)  # importing the pack registers its loaders
         loader = _LOADERS.get(handle.loader)
         if loader is None:
             known = ", ".join(sorted(_LOADERS)) or "none"

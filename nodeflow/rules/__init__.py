@@ -73,7 +73,7 @@ def check(workflow: Workflow, catalogue: Catalogue, files: Files | None = None) 
         catalogue: the installed ops. files: where models and inputs are looked for.
     """
     problems: list[Problem] = []
-    workflow = upgrade(workflow, {name: op.version for name, op in catalogue.ops.items()})
+    workflow = upgrade(workflow, catalogue.find)
     scope = _check_scope(workflow, Session(catalogue, files or Files()), {}, "", (), problems)
     if not workflow.nodes:
         problems.append(Problem("NF404", "nodes", "the recipe has no nodes", hint="add a node and declare an output"))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from nodeflow.errors import NodeflowError
 from nodeflow.files import Files
 from nodeflow.op import OP_NAME, Op
 from nodeflow.ports import ANY, EdgeType, Port, accepts, describe, edge_type, list_of
@@ -78,13 +79,18 @@ def resolve(
         inner = definition(node.op.removeprefix(SUBWORKFLOW), where)
         return NodeView(name, node, inner.interface, scope=inner) if inner else None
     op_name, _, version = node.op.partition("@")
-    op = session.catalogue.ops.get(op_name)
+    op = session.catalogue.find(op_name)
     if op is None or version != str(op.version):
         problems.append(_op_problem(place + where, node.op, op, session.catalogue))
         return None
-    body = op.body_port
+    try:
+        body = op.body_port
+        interface = _op_interface(op)
+    except NodeflowError as error:
+        problems.append(Problem("NF116", place + where, str(error)))
+        return None
     if body is None:
-        return NodeView(name, node, _op_interface(op), op)
+        return NodeView(name, node, interface, op)
     inputs = {k: p for k, p in op.inputs.items() if k != "inputs"}
     chosen = node.values.get(body)
     inner = definition(chosen, f"nodes.{name}.values.{body}") if isinstance(chosen, str) else None
@@ -124,8 +130,8 @@ def _op_problem(place: str, written: str, op: Op | None, catalogue: Catalogue) -
         hint = "upgrade its pack" if newer else "no migration is known"
         return Problem("NF103", place, f"{name} is installed in another version", f"@{op.version}", f"@{version}", hint)
     pack = name.partition("/")[0]
-    if pack in catalogue.failures:
-        reason = catalogue.failures[pack].strip().splitlines()[-1]
+    if pack in catalogue.packs and (error := catalogue.packs[pack].error):
+        reason = error.strip().splitlines()[-1]
         return Problem("NF116", place, f"the pack {pack!r} could not be loaded: {reason}", hint="see: nodeflow doctor")
     hint = did_you_mean(name, catalogue.ops) or "is its pack installed? see: nodeflow nodes"
     return Problem("NF102", place, f"no installed pack has {name!r}", hint=hint)
