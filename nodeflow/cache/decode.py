@@ -72,10 +72,10 @@ class _Reader:
         """The bytes of array t`index` in a buffer of its own; there must be `size` of them."""
         if blob not in self.arrays:
             self.arrays[blob] = dict(_deserialize(self.fetch(blob)))
-        data = bytearray(self.arrays[blob][f"t{index}"]["data"])
+        data = self.arrays[blob][f"t{index}"]["data"]
         if len(data) != size:
             raise BadEntry(f"expected {size} bytes for t{index}, got {len(data)}")
-        return data
+        return data if isinstance(data, bytearray) else bytearray(data)
 
     def tensor(self, blob: int, index: int, dtype: str, shape: list[int], order: list[int]) -> Any:
         if ("T", blob, index) in self.seen:
