@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
@@ -15,7 +17,7 @@ from blake3 import blake3
 from nodeflow.errors import Cancelled, DeadlineExceeded, NodeError
 from nodeflow.events import NodePreview, NodeProgress, NodeText
 from nodeflow.keys import typed
-from nodeflow.types import Artefact
+from nodeflow.types import Artefact, WeightsHandle
 from nodeflow.weights import WeightsPool
 
 if TYPE_CHECKING:
@@ -42,27 +44,30 @@ class RunContext:
         self._run = run
         self._step = step
         self.device: str = run.executor.device
-        self.weights: WeightsPool = run.executor.weights
+        self.weights = UsedWeights(run.executor.weights)
 
     def check(self) -> None:
         if self._run.cancel.is_set():
             raise Cancelled("the run was cancelled")
         begun = self._run.started.get(self._step.index)
         limit = self._run.executor.deadline
-        if limit and begun is not None and time.perf_counter() - begun > limit:
+        if limit and self._step.body is None and (begun is None or time.perf_counter() - begun > limit):
             raise DeadlineExceeded(f"it took longer than its deadline of {limit:g} s")
 
     def progress(self, done: int, total: int, text: str = "") -> None:
-        self._run.emitter.emit(NodeProgress, self._run.prefix + self._step.id, done, total, text)
         self.check()
+        self._run.emitter.emit(NodeProgress, self._run.prefix + self._step.id, done, total, text)
 
     def preview(self, image: Any) -> None:
+        self.check()
         self._run.emitter.emit(NodePreview, self._run.prefix + self._step.id, image)
 
     def text(self, piece: str) -> None:
+        self.check()
         self._run.emitter.emit(NodeText, self._run.prefix + self._step.id, piece)
 
     def warn(self, message: str) -> None:
+        self.check()
         self._run.warn(self._step.id, message)
 
     def save(self, data: bytes, name: str, media: str) -> Artefact:
@@ -89,6 +94,7 @@ class RunContext:
             prefix=f"{self._run.prefix}{self._step.id}/",
             lifecycles=self._run.lifecycles,
         )
+        self._run.warnings += [(f"{self._step.id}/{node}", text) for node, text in outcome.warnings if node]
         if outcome.failures:
             self._run.failures.extend(outcome.failures)
             raise NodeError(f"its sub-workflow {body!r} failed at {outcome.failures[0].node}")
@@ -99,6 +105,30 @@ class RunContext:
     def outputs_of(self, body: Any) -> list[str]:
         """The names of the sub-workflow's outputs."""
         return list(self._step.body.interface.outputs) if self._step.body is not None else []
+
+
+class UsedWeights:
+    """The weights pool as one step sees it: adds up how long the modules it used take to load, now or in a new process.
+
+    That time is part of what computing the step's result again would cost, and so of whether it is worth keeping.
+    """
+
+    def __init__(self, pool: WeightsPool) -> None:
+        self._pool = pool
+        self.seconds = 0.0
+
+    @contextmanager
+    def use(self, handle: WeightsHandle, device: str | None = None) -> Iterator[Any]:
+        with self._pool.use(handle, device, self._add) as module:
+            yield module
+
+    def _add(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def loading_seconds(context: Any) -> float:
+    """How long loading the modules takes that a step has used."""
+    return context.weights.seconds if isinstance(context, RunContext) else 0.0
 
 
 class StandaloneContext:

@@ -30,11 +30,11 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nodeflow.context import Carried, RunContext
+from nodeflow.context import Carried, RunContext, loading_seconds
 from nodeflow.errors import Cancelled, DeadlineExceeded, NodeError
 from nodeflow.events import (
     Emitter,
@@ -216,7 +216,7 @@ class Executor:
         """
         run = _Run(self, plan, emitter or Emitter(on_event), tuple(lifecycles), dict(externals or {}), prefix)
         run.id = run_id or run.id
-        run.cancel = cancel or threading.Event()
+        run.cancel = _Stop(cancel)
         run.fail_fast = fail_fast
         return run.execute()
 
@@ -492,15 +492,14 @@ class _Run:
         try:
             if not self._gather(step, kwargs):
                 return  # an input must be computed again first
-            begun = time.perf_counter()
-            result = self._call(step, kwargs)
-            outputs = _named(step, result)
-            seconds = time.perf_counter() - begun
+            outputs = _named(step, self._call(step, kwargs))
             self._check_inputs(step)
             with self.lock:
-                if self.started.pop(index, None) is None:
-                    return  # past its deadline: nobody waits any more
-            self._keep(step, outputs, seconds)
+                begun = self.started.pop(index, None)
+            if begun is None:
+                return  # past its deadline: nobody waits any more
+            seconds = time.perf_counter() - begun
+            self._keep(step, outputs, seconds, loading_seconds(kwargs.get("ctx")))
         except _Asked as asked:
             self._put_aside(step, asked.indices)
             return
@@ -527,7 +526,8 @@ class _Run:
             if self.cancel.is_set():
                 raise Cancelled
             self.started[step.index] = time.perf_counter()
-            self.emitter.emit(NodeStarted, self.prefix + step.id, step.op.id)
+            if step.index not in self.asked:  # otherwise it goes on
+                self.emitter.emit(NodeStarted, self.prefix + step.id, step.op.id)
             return self._await(step, kwargs) if step.op.is_async else step.op.function(**kwargs)
         finally:
             if holder:
@@ -535,6 +535,9 @@ class _Run:
 
     def _await(self, step: Step, kwargs: dict[str, Any]) -> Any:
         """Run an `async` node on the event loop; it is cancelled when the run is, or when it is past its deadline."""
+        import asyncio
+        import concurrent.futures
+
         future = asyncio.run_coroutine_threadsafe(step.op.function(**kwargs), self._event_loop())
         while not concurrent.futures.wait([future], timeout=0.05).done:
             if self.cancel.is_set() or self.states[step.index] != RUNNING:
@@ -556,10 +559,8 @@ class _Run:
         if type(source) is Ref:
             found = self.traces.get(source.step)
             return [found] if found else []
-        if isinstance(source, External):
+        if type(source) is External:
             return [self.external_traces[source.name]]
-        if not self.traces and not self.external_traces:
-            return []
         return [t for s in source for t in self._traces_of(s)] if isinstance(source, list) else []
 
     def _finish(self, index: int, seconds: float) -> None:
@@ -572,12 +573,12 @@ class _Run:
         self._release(index)
         self._drop(index)
 
-    def _keep(self, step: Step, outputs: Outputs, seconds: float) -> None:
+    def _keep(self, step: Step, outputs: Outputs, seconds: float, loading: float) -> None:
         persist = step.index in self.targets or step.op.effects
         for lifecycle in self.lifecycles:
             lifecycle.after(step, outputs, seconds, False)
         if step.op.cacheable:
-            self.executor.results.put(step.key, outputs, seconds, persist)
+            self.executor.results.put(step.key, outputs, seconds + loading, persist)
 
     def _fail(self, index: int, error: BaseException, kwargs: Mapping[str, Any]) -> None:
         step = self.steps[index]
@@ -634,9 +635,12 @@ class _Run:
                 if outputs is None:
                     lost.append(source.step)
                     return None
+                traced = trace(outputs)
                 with self.lock:
                     self.values[source.step] = outputs
-                    self.traces[source.step] = trace(outputs)
+                    self.traces[source.step] = traced
+            if source.port not in outputs:
+                raise NodeError(f"{self.steps[source.step].id} gave no output {source.port!r}")
             return outputs[source.port]
         if type(source) is Const:
             return source.value
@@ -717,11 +721,6 @@ class _Run:
         self.warnings.append((node, message))
         self.emitter.emit(NodeWarning, self.prefix + node, message)
 
-    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        import asyncio
-
-        return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
-
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         import asyncio
 
@@ -733,6 +732,8 @@ class _Run:
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
     try:
         loop.run_forever()
         left = asyncio.all_tasks(loop)
@@ -835,9 +836,8 @@ def _named(step: Step, result: Any) -> Outputs:
         NodeError: if it is not what the node declares.
     """
     if step.body is not None:
-        wanted = step.body.interface.outputs.keys()
-        if not isinstance(result, dict) or wanted - result.keys():
-            raise NodeError(f"it returned {describe(result)}, but its sub-workflow has the outputs {', '.join(wanted)}")
+        if not isinstance(result, dict):
+            raise NodeError(f"expected a dict of outputs by name, got {describe(result)}")
         return {name: item.value if isinstance(item, Carried) else item for name, item in result.items()}
     ports = step.op.outputs
     if step.op.returns_tuple:

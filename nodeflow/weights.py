@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ class _Entry:
     bytes: int
     users: int = 0
     plain: _Entry | None = None
+    seconds: float = 0.0
 
 
 @dataclass
@@ -89,14 +91,21 @@ class WeightsPool:
     _loading: dict[tuple[str, str], threading.Lock] = field(default_factory=dict, repr=False)
 
     @contextmanager
-    def use(self, handle: WeightsHandle, device: str | None = None) -> Iterator[Any]:
+    def use(
+        self, handle: WeightsHandle, device: str | None = None, on_use: Callable[[float], None] | None = None
+    ) -> Iterator[Any]:
         """The module of `handle` on `device`, loaded if need be, and kept at least until the block ends.
+
+        Args:
+            on_use: told how many seconds loading the module took, now or earlier: what doing without costs.
 
         Raises:
             NodeflowError: if no loader for such handles is installed, or they take no patches.
         """
         entry = self._acquire(handle, device or self.device)
         try:
+            if on_use is not None:
+                on_use(entry.seconds)
             yield entry.module
         finally:
             self._release(entry)
@@ -122,7 +131,9 @@ class WeightsPool:
             with self._lock:
                 if entry := self._here(key):
                     return entry
+            begun = time.perf_counter()
             entry = self._load(handle, key)
+            entry.seconds = time.perf_counter() - begun + (entry.plain.seconds if entry.plain else 0.0)
             with self._lock:
                 self._entries[key] = entry
                 self._loading.pop(key, None)
