@@ -88,7 +88,7 @@ def _float(text: str) -> float:
 
 
 def _too_deep(document: Any) -> bool:
-    level = [document]
+    level = [document] if type(document) is dict or type(document) is list else []
     for _ in range(MAX_DEPTH + 1):
         level = [
             child

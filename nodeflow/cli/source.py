@@ -1,0 +1,160 @@
+"""Where a recipe comes from (a file, a picture, standard input), and values given for its inputs as text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nodeflow.cli.exits import Exit, Stop
+from nodeflow.cli.text import clean
+
+if TYPE_CHECKING:
+    from nodeflow.engine import Engine
+    from nodeflow.ports import Port
+    from nodeflow.workflow import Workflow
+
+MAX_FILE = 512 << 20
+MAX_TEXT = 16 << 20
+
+
+class Source(NamedTuple):
+    """A recipe and what it was read from; `path` is None for standard input."""
+
+    workflow: Workflow
+    path: Path | None
+    name: str
+
+
+def read(file: str) -> Source:
+    """The recipe in a JSON file, a PNG, WebP or JPEG picture, or (`-`) on standard input.
+
+    Raises:
+        Stop: if the file cannot be read. ProblemsError: if it holds no recipe.
+    """
+    from nodeflow.api import from_bytes
+
+    if file == "-":
+        return Source(from_bytes(sys.stdin.buffer.read(MAX_FILE + 1), source="standard input"), None, "standard input")
+    path = Path(file)
+    return Source(from_bytes(_content(path, MAX_FILE), source=file), path, file)
+
+
+def _content(path: Path, limit: int) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise Stop(Exit.FILES, f"{path} is no regular file; name a recipe (.json) or a picture that carries one")
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise Stop(Exit.FILES, f"{path}: no such file{_near(path)}") from None
+    except OSError as error:
+        raise Stop(Exit.FILES, f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise Stop(Exit.USAGE, f"{clean(str(path))}: {error}") from None
+    if len(data) > limit:
+        raise Stop(Exit.FILES, f"{path}: larger than {limit >> 20} MB")
+    return data
+
+
+def _near(path: Path) -> str:
+    from nodeflow.problems import nearest
+
+    try:
+        names = [p.name for p in path.parent.iterdir() if p.is_file()]
+    except OSError:
+        return ""
+    found = nearest(path.name, names[:2000])
+    return f"; did you mean {', '.join(str(path.parent / name) for name in found)}?" if found else ""
+
+
+def with_settings(source: Source, settings: Iterable[str], engine: Engine) -> Workflow:
+    """The recipe with `name=value` texts applied to its declared inputs.
+
+    Raises:
+        Stop: if a text cannot be read as its input's type. ProblemsError: if the recipe has no such input.
+    """
+    given = dict(_split(text) for text in settings)
+    if not given:
+        return source.workflow
+    workflow = source.workflow
+    ports = engine.check(workflow, path=source.path).scope.interface.inputs
+    values = {name: _value(name, text, ports.get(name)) for name, text in given.items()}
+    return workflow.with_inputs(values)
+
+
+def _split(setting: str) -> tuple[str, str]:
+    name, equals, text = setting.partition("=")
+    if not equals or not name.strip():
+        raise Stop(Exit.USAGE, f"--set {setting!r}: expected name=value")
+    if text.startswith("@@"):
+        return name.strip(), text[1:]
+    if not text.startswith("@"):
+        return name.strip(), text
+    try:
+        return name.strip(), _content(Path(text[1:]), MAX_TEXT).decode("utf-8-sig").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise Stop(Exit.FILES, f"{text[1:]}: not UTF-8 text") from None
+
+
+def _value(name: str, text: str, port: Port | None) -> Any:
+    if port is None:
+        return text  # an unknown input: the engine says so
+    try:
+        return parse_text(text, port)
+    except ValueError:
+        expected = _example(port)
+        raise Stop(Exit.USAGE, f"--set {name}: expected {expected}, got {clean(repr(text), limit=80)}") from None
+
+
+def parse_text(text: str, port: Port) -> Any:
+    """A text as a value for a port: text where the port takes text, else JSON (`7`, `0.5`, `true`, `[1, 2]`).
+
+    Raises:
+        ValueError: if it is no JSON where JSON is needed.
+    """
+    if port.choices is not None:
+        return next((choice for choice in port.choices if str(choice) == text), text)
+    if _takes_text(port):
+        return text
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        if text.strip().lower() in ("true", "false") and bool in port.type.members:
+            return text.strip().lower() == "true"
+        if port.type.is_any or port.type.variable is not None:
+            return text
+        raise
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _takes_text(port: Port) -> bool:
+    import enum
+
+    from nodeflow.ports import Body
+    from nodeflow.types import File
+
+    members = [m for m in port.type.members if isinstance(m, type)]
+    return any(m in (str, File, Body) or issubclass(m, enum.Enum) for m in members)
+
+
+def _example(port: Port) -> str:
+    kind = str(port.type)
+    if kind.startswith("list["):
+        return f'{kind}, written as JSON, such as ["a", "b"]' if "str" in kind else f"{kind}, such as [1, 2]"
+    return "true or false" if kind == "bool" else kind
+
+
+def input_lines(workflow: Workflow, ports: Mapping[str, Port]) -> list[tuple[str, str, str]]:
+    """The declared inputs: name, type, and the value they have now."""
+    lines = []
+    for name in workflow.inputs:
+        port = ports.get(name)
+        value = workflow.input_value(name)
+        lines.append((name, str(port.type) if port else "?", "" if value is None else clean(repr(value), limit=60)))
+    return lines
