@@ -118,7 +118,7 @@ class DiskTier:
 
     def _put_portion(self, part: Sequence[tuple[str, Encoded, float]]) -> None:
         self._make_room(sum(encoded.size for _, encoded, _ in part))
-        rows = [Row(key, e.structure, self._write_blobs(e.blobs), cost_s) for key, e, cost_s in part]
+        rows = [Row(key, e.structure, self._write_blobs(e.blobs), _sane(cost_s)) for key, e, cost_s in part]
         now, orphans = time.time(), []
         with self._index.writing() as db:
             self._count_uses(db)
@@ -236,13 +236,14 @@ class DiskTier:
         if self._checked_orphans:
             return
         self._checked_orphans = True
+        now = time.time()
+        if now - self._index.read(table.swept_at, now) < SWEEP_EVERY_S:
+            return
+        old = [blob.digest for blob in self.store.scan() if now - blob.written >= ORPHAN_AGE_S]
         with self._index.writing() as db:
-            now = time.time()
-            if now - table.swept_at(db) >= SWEEP_EVERY_S:
-                old = [blob.digest for blob in self.store.scan() if now - blob.written >= ORPHAN_AGE_S]
-                for digest in table.unreferenced(db, old):
-                    self.store.delete(digest)
-                table.note_swept(db)
+            for digest in table.unreferenced(db, old):
+                self.store.delete(digest)
+            table.note_swept(db)
 
 
 def _portions(
@@ -262,6 +263,11 @@ def _portions(
         size += entry[1].size
     if portion:
         yield portion
+
+
+def _sane(cost_s: float) -> float:
+    """Seconds as an ordinary number: what a clock that was set says must not upset the index."""
+    return min(cost_s, 1e9) if cost_s >= 0 else 0.0
 
 
 def _free_bytes(folder: Path) -> int:

@@ -55,7 +55,7 @@ class Uncacheable(Exception):
 class CacheWarning:
     """Something the cache noticed and survived.
 
-    what: "bad-entry", "mutated", "disk" or "index". key: the entry concerned, if one. message: for people.
+    what: "bad-entry", "mutated", "uncounted", "disk" or "index". key: the entry concerned, if one. message: for people.
     """
 
     what: str

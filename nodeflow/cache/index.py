@@ -13,13 +13,16 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar, overload
+from typing import Final, Literal, NoReturn, TypeVar, overload
 
 from nodeflow.cache.entries import SCHEMA
 from nodeflow.cache.errors import CacheWarning, StoreError
-from nodeflow.database import connect, is_corrupt, migrate, transaction
+from nodeflow.database import DatabaseError, connect, is_corrupt, migrate, transaction
 
 T = TypeVar("T")
+
+BUSY_S: Final = 5.0
+"""How long to wait for another process that is writing; a cache is not worth more."""
 
 
 class Index:
@@ -42,15 +45,15 @@ class Index:
             try:
                 db = self._connection("read")
                 return default if db is None else query(db)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, DatabaseError) as error:
                 with contextlib.suppress(MovedAside):
                     self._fail("read", error)
                 return default
 
     def checkpoint(self) -> None:
-        """Make what has been committed survive a power cut too."""
+        """Make what this process has committed survive a power cut too."""
         with self._guarded_lock():
-            if (db := self._connection("write")) is not None:
+            if "write" in self._connections and (db := self._connection("write")) is not None:
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     @contextlib.contextmanager
@@ -73,12 +76,12 @@ class Index:
         with self._locks["write"]:
             try:
                 yield
-            except sqlite3.Error as error:
+            except (sqlite3.Error, DatabaseError) as error:
                 self._fail("write", error)
 
-    def _fail(self, purpose: str, error: sqlite3.Error) -> NoReturn:
+    def _fail(self, purpose: str, error: sqlite3.Error | DatabaseError) -> NoReturn:
         self._close(purpose)
-        if is_corrupt(error):
+        if isinstance(error, DatabaseError) or is_corrupt(error):
             self._move_aside(error)
             raise MovedAside(f"{self.path}: was damaged and has been moved aside", self.path) from error
         raise StoreError(
@@ -100,12 +103,12 @@ class Index:
             self._close(purpose)  # somebody deleted or replaced the file
         if inode is None and not make:
             return None
-        connection = connect(self.path, "NORMAL")
+        connection = connect(self.path, "NORMAL", BUSY_S)
         self._connections[purpose] = (connection, _inode(self._file))
         migrate(connection, self.path, (SCHEMA,))
         return connection
 
-    def _move_aside(self, error: sqlite3.Error) -> None:
+    def _move_aside(self, error: Exception) -> None:
         aside = self.path.with_name(self.path.name + ".damaged")
         self._warn(CacheWarning("index", None, f"{self.path}: damaged ({error}); moved to {aside.name}, starting anew"))
         for suffix in ("", "-wal", "-shm"):

@@ -10,6 +10,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 StorageKey: TypeAlias = tuple[str, int]
@@ -17,6 +18,9 @@ StorageKey: TypeAlias = tuple[str, int]
 
 LOOSE: Final = 2
 """A storage more than this many times larger than what is shown of it is worth a copy."""
+
+MOST_OBJECTS: Final = 200_000
+"""Objects looked at in one value: something that leads to half the program is not counted to the end."""
 
 _SCALARS: Final = frozenset({bool, int, float, type(None), complex})
 _TEXTS: Final = frozenset({str, bytes})
@@ -83,7 +87,7 @@ def measure(value: object) -> Measure:
         if kind in _SCALARS:
             plain += _SCALAR_BYTES
             continue
-        if id(item) in seen or isinstance(item, type):
+        if id(item) in seen or isinstance(item, type | ModuleType) or len(seen) > MOST_OBJECTS:
             continue
         seen.add(id(item))
         if isinstance(item, str | bytes | bytearray):

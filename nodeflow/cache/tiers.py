@@ -142,16 +142,19 @@ class Cache:
 
         persist: write it to disk, however cheap it was. Values that cannot be written stay in memory only.
         """
-        size, measured = quick_size(outputs), None
-        if size < 0:
-            outputs, measured = _measured(outputs)
-            if measured.devices - {"cpu"}:
-                if self._accelerator is not None and measured.total <= self._accelerator.budget_bytes:
-                    self._accelerator.put_measured(key, outputs, cost_s, measured.total, measured)
+        try:
+            size, measured = quick_size(outputs), None
+            if size < 0:
+                outputs, measured = _measured(outputs)
+                if measured.devices - {"cpu"} and self._put_accelerator(key, outputs, cost_s, measured):
                     self._queue(key, outputs, cost_s, measured.total, measured, persist)
                     return
-                outputs, measured = _measured(_to_cpu(outputs))
-            size = measured.total
+                if measured.devices - {"cpu"}:
+                    outputs, measured = _measured(_to_cpu(outputs))
+                size = measured.total
+        except Exception as error:  # a value of a third party's type, or out of memory: the run must not suffer
+            self._warn(CacheWarning("uncounted", key, f"result cannot be kept: {type(error).__name__}: {error}"))
+            return
         self._ram.put_measured(key, outputs, cost_s, size, measured)
         if persist or cost_s > WORTH * self._write_time.entry_s:
             self._queue(key, outputs, cost_s, size, measured, persist)
@@ -225,6 +228,10 @@ class Cache:
                 self._warn(CacheWarning("bad-entry", key, f"{error}; computing again"))
         self._misses += 1
         return None
+
+    def _put_accelerator(self, key: str, outputs: Outputs, cost_s: float, measured: Measure) -> bool:
+        tier = self._accelerator
+        return tier is not None and tier.put_measured(key, outputs, cost_s, measured.total, measured)
 
     def _queue(
         self, key: str, outputs: Outputs, cost_s: float, size: int, measured: Measure | None, persist: bool

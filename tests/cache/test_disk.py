@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -214,7 +216,13 @@ def other_format(path: Path) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("damage", [overwrite, truncate, empty, flip_header, drop_tables, other_format])
+def newer(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+
+
+@pytest.mark.parametrize("damage", [overwrite, truncate, empty, flip_header, drop_tables, other_format, newer])
 @pytest.mark.parametrize("while_open", [False, True])
 def test_a_damaged_index_is_begun_anew(tiers: Tiers, damage: Callable[[Path], None], while_open: bool) -> None:
     tier = tiers()
@@ -235,6 +243,41 @@ def test_a_damaged_index_is_begun_anew(tiers: Tiers, damage: Callable[[Path], No
             assert i == 0
     assert read(tier, "blob").equal(noise(0.01))
     assert {warning.what for warning in tiers.warnings} <= {"index", "bad-entry"}
+
+
+def test_no_flipped_bit_of_the_index_gives_a_wrong_result_or_a_crash(tiers: Tiers, tmp_path: Path) -> None:
+    tier = tiers()
+    for i in range(60):
+        write(tier, i, (i, "text" * i))
+    tier.close()
+    sound = (tiers.root / "index.db").read_bytes()
+    chance = random.Random(1)
+    for round_ in range(60):
+        flipped = bytearray(sound)
+        for _ in range(chance.choice([1, 5, 50])):
+            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        root = tmp_path / str(round_)
+        root.mkdir()
+        (root / "index.db").write_bytes(flipped)
+        tier = DiskTier(root, 10_000)
+        tier.contains_many([key(i) for i in range(60)])
+        for i in range(60):
+            with contextlib.suppress(BadEntry, StoreError):
+                assert read(tier, i) in (None, (i, "text" * i))
+        for i in range(60, 100):
+            with contextlib.suppress(StoreError):
+                write(tier, i, (i, "text" * i))
+            with contextlib.suppress(BadEntry, StoreError):
+                assert read(tier, i) in (None, (i, "text" * i))
+        tier.close()
+
+
+def test_strange_costs_are_taken(tiers: Tiers) -> None:
+    tier = tiers()
+    for i, cost_s in enumerate([float("nan"), float("inf"), -1.0, 0.0]):
+        assert write(tier, i, i, cost_s)
+        assert read(tier, i) == i
+    assert tiers.warnings == []
 
 
 @pytest.mark.parametrize("with_log", [False, True])

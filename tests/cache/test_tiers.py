@@ -206,6 +206,19 @@ def test_values_of_strangers_do_not_stop_the_writer(caches: Caches) -> None:
     assert "a stranger's bug" in caches.warnings[0].message
 
 
+def test_a_value_that_cannot_be_counted_is_not_kept(caches: Caches) -> None:
+    class Opaque:
+        device = "cpu"
+
+        def untyped_storage(self) -> None:
+            raise NotImplementedError("this layout has no storage")
+
+    cache = caches()
+    cache.put(key("a"), {"x": Opaque()}, 10.0, persist=True)
+    assert cache.get(key("a")) is None
+    assert [(w.what, w.key) for w in caches.warnings] == [("uncounted", key("a"))]
+
+
 def test_without_a_folder_there_is_ram_only() -> None:
     with Cache(None, ram_bytes=MB) as cache:
         cache.put(key("a"), {"x": 1}, 100.0, persist=True)
