@@ -1,0 +1,263 @@
+"""The engine as clients see it: recipes in, files and records out, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nodeflow
+from nodeflow.cache import StoreError
+from nodeflow.engine import Engine, RunFailed
+from nodeflow.op import node
+from nodeflow.problems import ProblemsError
+from nodeflow.registry import Pack, load_pack, make_catalogue
+from nodeflow.settings import Settings
+
+CALLS: list[str] = []
+
+
+@node("t/text")
+def text(value: str = "hello") -> str:
+    """Give a text."""
+    CALLS.append(f"text {value}")
+    return value
+
+
+@node("t/join")
+def join(a: str, b: str) -> str:
+    """Join two texts."""
+    CALLS.append("join")
+    return f"{a} {b}"
+
+
+@node("t/fail")
+def fail(a: str) -> str:
+    """Raise."""
+    raise ValueError(f"cannot use {a}")
+
+
+@node("t/slow")
+def slow(seconds: float = 5.0, *, ctx: nodeflow.Context) -> str:
+    """Wait, checking for cancellation."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        ctx.check()
+        time.sleep(0.005)
+    return "done"
+
+
+def catalogue() -> Any:
+    ops = {op.name: op for op in (text, join, fail, slow)}
+    return make_catalogue([Pack("t", __name__, ops=ops), load_pack("engine", "nodeflow.export")])
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    CALLS.clear()
+    with Engine(
+        Settings(home=tmp_path / "home", cache=tmp_path / "cache", output=tmp_path / "output"), catalogue()
+    ) as made:
+        yield made
+
+
+def again(engine: Engine) -> Engine:
+    """Another process, as far as the cache can tell."""
+    engine.close()
+    return Engine(engine.settings, engine.catalogue)
+
+
+#  hello ─┐
+#         ├─ both ── output "greeting"
+#  world ─┘
+GREETING = {
+    "format": "nodeflow/1",
+    "title": "Greeting",
+    "inputs": {"name": {"to": ["world.value"]}},
+    "outputs": {"greeting": "both.text"},
+    "nodes": {
+        "hello": {"op": "t/text@1", "values": {"value": "hello"}},
+        "world": {"op": "t/text@1", "values": {"value": "world"}},
+        "both": {"op": "t/join@1", "links": {"a": "hello.text", "b": "world.text"}},
+    },
+}
+
+
+def test_a_run_gives_values_and_files(engine: Engine, tmp_path: Path) -> None:
+    run = nodeflow.run(GREETING, {"name": "moon"}, engine=engine, out=tmp_path / "pictures")
+    assert run["greeting"] == "hello moon"
+    assert run.files == {"greeting": [tmp_path / "pictures" / "greeting.txt"]}
+    assert run.files["greeting"][0].read_text() == "hello moon"
+    assert (run.state, run.computed, run.cached) == ("completed", 4, 0)
+
+
+def test_out_may_name_the_file_and_replaces_it(engine: Engine, tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "greeting.txt"
+    for name in ("sun", "moon"):
+        nodeflow.run(GREETING, {"name": name}, engine=engine, out=target)
+    assert target.read_text() == "hello moon"
+    assert os.listdir(target.parent) == ["greeting.txt"]
+
+
+def test_another_content_gets_another_name_and_the_same_content_the_same(engine: Engine, tmp_path: Path) -> None:
+    for name in ("sun", "moon", "sun"):
+        nodeflow.run(GREETING, {"name": name}, engine=engine, out=tmp_path / "o")
+    assert sorted(os.listdir(tmp_path / "o")) == ["greeting-2.txt", "greeting.txt"]
+
+
+def test_a_second_process_computes_only_what_changed(engine: Engine, tmp_path: Path) -> None:
+    nodeflow.run(GREETING, engine=engine, out=tmp_path / "o")
+    CALLS.clear()
+    with again(engine) as second:
+        run = second.run(nodeflow.load(GREETING), out=tmp_path / "o", values=False)
+        assert (run.computed, run.cached, CALLS) == (0, 1, [])
+        nodeflow.run(GREETING, {"name": "moon"}, engine=second)
+        assert CALLS.count("join") == 1
+
+
+def test_a_failure_names_the_node_and_keeps_the_rest(engine: Engine, tmp_path: Path) -> None:
+    document = {
+        "format": "nodeflow/1",
+        "outputs": {"good": "hello.text", "bad": "broken.text"},
+        "nodes": {
+            "hello": {"op": "t/text@1", "values": {"value": "hello"}},
+            "broken": {"op": "t/fail@1", "links": {"a": "hello.text"}},
+        },
+    }
+    with pytest.raises(RunFailed) as raised:
+        nodeflow.run(document, engine=engine, out=tmp_path / "o")
+    (failure,) = raised.value.failures
+    assert (failure.node, failure.message, failure.inputs) == (
+        "broken",
+        "ValueError: cannot use hello",
+        {"a": "'hello'"},
+    )
+    assert "in fail" in failure.traceback
+    assert raised.value.run["good"] == "hello"
+    assert (tmp_path / "o" / "good.txt").read_text() == "hello"
+    (row,) = engine.records.runs()
+    assert row.state == "failed"
+    states = {n.node: n.state for n in engine.records.nodes(row.id)}
+    assert states == {"hello": "computed", "broken": "failed", "export:good": "computed", "export:bad": "blocked"}
+
+
+def test_problems_stop_a_run_before_it_starts(engine: Engine) -> None:
+    with pytest.raises(ProblemsError) as raised:
+        nodeflow.run({**GREETING, "outputs": {"x": "nobody.text"}}, engine=engine)
+    assert [p.code for p in raised.value.problems] == ["NF402"]
+    assert CALLS == []
+
+
+def test_an_output_folder_that_cannot_be_made_is_noticed_before_the_run(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="output folder"):
+        nodeflow.run(GREETING, engine=engine, out=tmp_path / "file" / "sub")
+    assert CALLS == []
+
+
+def test_runs_are_recorded(engine: Engine) -> None:
+    run = nodeflow.run(GREETING, {"name": "moon"}, engine=engine)
+    row = engine.records.run(run.id)
+    assert row is not None
+    assert row.state == "completed"
+    assert row.versions["nodeflow"] == nodeflow.__version__
+    assert '"moon"' in (engine.records.recipe(run.id) or "")
+    for key in engine.records.node_keys(run.id).values():
+        assert engine.records.parts(key)
+
+
+def test_a_record_that_cannot_be_written_is_a_warning(engine: Engine) -> None:
+    engine.settings.home.mkdir(parents=True)
+    (engine.settings.home / "runs.db").mkdir()
+    assert nodeflow.run(GREETING, engine=engine)["greeting"] == "hello world"
+    assert any("not recorded" in w.message for w in engine.warnings)
+
+
+def test_cancelling_stops_within_a_step(engine: Engine) -> None:
+    cancel = threading.Event()
+    document = {"format": "nodeflow/1", "outputs": {"x": "wait.text"}, "nodes": {"wait": {"op": "t/slow@1"}}}
+    threading.Timer(0.2, cancel.set).start()
+    begun = time.monotonic()
+    run = nodeflow.run(document, engine=engine, cancel=cancel)
+    assert run.state == "cancelled"
+    assert time.monotonic() - begun < 3
+
+
+def test_run_async_can_be_awaited_and_cancelled(engine: Engine) -> None:
+    document = {"format": "nodeflow/1", "outputs": {"x": "wait.text"}, "nodes": {"wait": {"op": "t/slow@1"}}}
+
+    async def scenario() -> str:
+        assert (await nodeflow.run_async(GREETING, engine=engine))["greeting"] == "hello world"
+        task = asyncio.create_task(nodeflow.run_async(document, engine=engine))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return "cancelled"
+        return "finished"
+
+    assert asyncio.run(scenario()) == "cancelled"
+
+
+KILLED = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    from nodeflow.engine import Engine
+    from nodeflow.op import node
+    from nodeflow.registry import Pack, make_catalogue
+    from nodeflow.settings import Settings
+    from nodeflow.workflow import Workflow
+
+    home, slow = Path(sys.argv[1]), float(sys.argv[2])
+
+    @node("k/part")
+    def part(number: int, before: str = "") -> str:
+        "Write down that it ran; takes a while."
+        with open(home / "calls", "a") as file:
+            file.write(f"{number}\\n")
+        time.sleep(0.15 if number < 4 else slow)
+        return f"{before}{number}"
+
+    nodes = {f"n{i}": {"op": "k/part@1", "values": {"number": i}, "links": {"before": f"n{i-1}.text"} if i else {}}
+             for i in range(6)}
+    recipe = Workflow.from_json({"format": "nodeflow/1", "outputs": {"x": "n5.text"}, "nodes": nodes})
+    pack = Pack("k", "k", ops={"k/part": part})
+    with Engine(Settings(home=home, cache=home / "cache"), make_catalogue([pack])) as engine:
+        print(engine.run(recipe)["x"])
+    """
+)
+
+
+def test_after_kill_9_the_next_run_goes_on_from_what_was_finished(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+    process = subprocess.Popen([sys.executable, str(script), str(home), "60"])
+    try:
+        for _ in range(600):
+            if (home / "calls").exists() and "4" in (home / "calls").read_text().split():
+                break
+            time.sleep(0.05)
+        time.sleep(0.5)  # the cache's writer works beside the run
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert (home / "calls").read_text().split() == ["0", "1", "2", "3", "4"]
+    done = subprocess.run([sys.executable, str(script), str(home), "0"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "012345"
+    assert (home / "calls").read_text().split()[5:] == ["4", "5"]
+    with Engine(Settings(home=home, cache=home / "cache")) as engine:
+        assert [row.state for row in engine.records.runs()] == ["completed", "interrupted"]

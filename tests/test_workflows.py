@@ -1,0 +1,67 @@
+"""Every workflow that ships: canonical, without problems, and it runs and gives what it declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import nodeflow
+from nodeflow.engine import Engine
+from nodeflow.jsonio import canonical
+from nodeflow.settings import Settings
+from nodeflow.workflow import Workflow
+
+FOLDER = Path(__file__).parents[1] / "workflows"
+SHIPPED = sorted(FOLDER.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """One engine for all: what several workflows need is computed once, as it would be for a user."""
+    home = tmp_path_factory.mktemp("engine")
+    with Engine(Settings(home=home, cache=home / "cache")) as engine:
+        yield engine
+
+
+def test_there_are_workflows() -> None:
+    assert FOLDER / "text-to-image.json" in SHIPPED
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_saving_changes_nothing(path: Path) -> None:
+    assert Workflow.read(path).text() == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_it_has_no_problems_and_an_interface(path: Path, engine: Engine) -> None:
+    workflow = nodeflow.load(path)
+    assert nodeflow.check(path, engine=engine) == []
+    assert workflow.title
+    assert workflow.description
+    assert workflow.inputs
+    assert workflow.outputs
+    assert "note" in canonical(workflow.layout), "a note tells the reader what to try"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_it_runs_and_is_cached(path: Path, engine: Engine, tmp_path: Path) -> None:
+    run = nodeflow.run(path, engine=engine, out=tmp_path)
+    assert run.state == "completed"
+    assert run.files.keys() >= set(nodeflow.load(path).outputs)
+    assert all(file.stat().st_size for files in run.files.values() for file in files)
+    again = nodeflow.run(path, engine=engine, out=tmp_path)
+    assert again.computed == 0
+    assert again.files == run.files
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_permuted_and_renamed_it_keeps_its_keys(path: Path, engine: Engine) -> None:
+    workflow = nodeflow.load(path)
+    keys = {step.key for step in engine.plan(workflow, path=path).steps}
+    text = workflow.text()
+    for name in workflow.nodes:
+        text = text.replace(f'"{name}"', f'"z_{name}"').replace(f'"{name}.', f'"z_{name}.')
+    renamed = Workflow.parse(text)
+    backwards = renamed.model_copy(update={"nodes": dict(reversed(renamed.nodes.items()))})
+    assert {step.key for step in engine.plan(backwards, path=path).steps} == keys
