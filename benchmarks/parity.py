@@ -25,6 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FIELD = "max|d|/std"
+MISSING = "no parity data: set NODEFLOW_PARITY, or put it into shared/parity beside the repository"
 
 
 def data_folder() -> Path | None:
@@ -325,7 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     options = parser.parse_args(arguments)
     if data_folder() is None:
-        print("no parity data: set NODEFLOW_PARITY, or put it into shared/parity beside the repository")
+        print(MISSING)
         return 1
     results = []
     print(f"{'case':42} {FIELD:>10} {'allowed':>8}  bits  conditioning  picture   s")

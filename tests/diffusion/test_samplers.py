@@ -1,4 +1,4 @@
-"""Every sampler against the exact solution for a Gaussian target: order of convergence, moments, and stop by callback."""
+"""Every sampler against the exact solution for a Gaussian target: order of convergence, moments, reports."""
 
 import typing
 
