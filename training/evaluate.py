@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training import base, captions, judge, sampler, text_encoder, vae, world
+from training import base, captions, control, gan, judge, language, lora, sampler, text_encoder, unet, vae, world
 from training.loop import home, rng
 from training.shipped import ROOT, SHAPES
 
@@ -168,12 +168,77 @@ def walk_figures(decode: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> Fi
     }
 
 
+def controlnet(count: int) -> Figures:
+    """Median overlap with a given outline (any place, size, angle); prompts name the object and its colours."""
+    from diffusers.models.controlnets.controlnet_sd3 import SD3ControlNetModel
+
+    model, net = default_model(), _read(SD3ControlNetModel, ROOT / CONTROL)
+    return _rounded(control.scores(model.denoiser, net, model.encoder, model.autoencoder, count))
+
+
+def lora_sticker(count: int) -> Figures:
+    """The same plain held-out prompts with the LoRA and without it."""
+    from safetensors.torch import load_file
+
+    model, reader = default_model(), the_judge()
+    parts = (model.denoiser, model.encoder, model.autoencoder, reader, count)
+    found = {f"without_{k}": v for k, v in lora.style_scores(*parts).items()}
+    weights = {k: v.float() for k, v in load_file(ROOT / LORA).items()}
+    model.denoiser.load_lora_adapter(weights, prefix="transformer")
+    found |= {f"with_{k}": v for k, v in lora.style_scores(*parts).items()}
+    return _rounded(found)
+
+
+def second_family(count: int) -> Figures:
+    """Held-out prompts, the U-Net, 20 DDIM steps, guidance 3."""
+    from diffusers import UNet2DConditionModel
+
+    model = load(ROOT / UNET, UNet2DConditionModel, "unet")
+    scenes, texts = base.held_out_prompts(count, 6)
+    images = vae.decode(model.autoencoder, unet.draw(model.denoiser, model.encoder, texts, 17))
+    return _pick(judge.accuracy(the_judge(), images, scenes), *ASKED)
+
+
+def language_model(count: int) -> Figures:
+    """Answers that have the asked colour and shape, at temperature 0.7; distinct-2 of stories at three temperatures."""
+    from transformers import LlamaForCausalLM
+
+    model = LlamaForCausalLM.from_pretrained(ROOT / LANGUAGE, dtype=torch.float32).eval()
+    found = language.measure(model, count)
+    asked, _ = language.requests(language.STORY, min(count, 64), 1)
+    for temperature in (0.3, 0.7, 1.2):
+        found[f"distinct_2_at_{temperature}"] = language.distinct_2(language.write(model, asked, temperature, 11))
+    return _rounded(found)
+
+
+def gan_walk(_count: int) -> Figures:
+    """Walks of 16 steps between random vectors: see `latent_walk`; and a step's size relative to the ends' distance."""
+    from safetensors.torch import load_file
+
+    about = json.loads((ROOT / GAN / "generator.json").read_text())
+    generator = gan.stack(about["layers"]).eval()
+    generator.load_state_dict({k: v.float() for k, v in load_file(ROOT / GAN / "generator.safetensors").items()})
+    return _rounded(gan.smoothness(generator))
+
+
+def _rounded(figures: Figures) -> Figures:
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+CONTROL, LORA = "controlnet/shapes-64-edges", "loras/shapes-64-sticker.safetensors"
+UNET, LANGUAGE, GAN = "checkpoints/shapes-64-unet", "language_models/shapes-lm", "gan/shapes-gan"
+
 SECTIONS: dict[str, tuple[str, Callable[[int], Figures]]] = {
     "judge": (SHAPES, yardstick),
     "text_to_image": (SHAPES, text_to_image),
     "image_to_image": (SHAPES, image_to_image),
     "inpainting": (SHAPES, inpainting),
     "vae_walk": (SHAPES, latent_walk),
+    "controlnet": (CONTROL, controlnet),
+    "lora_sticker": (LORA, lora_sticker),
+    "unet": (UNET, second_family),
+    "language": (LANGUAGE, language_model),
+    "gan": (GAN, gan_walk),
 }
 
 TARGETS = {

@@ -140,22 +140,22 @@ def build() -> nn.Module:
     return LlamaForCausalLM(config)
 
 
-def _batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Ids [count, LENGTH] and the goals: the next token, -100 in the padding; requests count as well."""
-    rows = torch.full((count, LENGTH), words().eos_token_id)
-    goals = torch.full((count, LENGTH), -100)
-    for i in range(count):
-        request, answer = sample(generator)
-        ids = [words().bos_token_id, *words()(f"{request} {answer}")["input_ids"], words().eos_token_id][:LENGTH]
-        rows[i, : len(ids)] = torch.tensor(ids)
-        goals[i, : len(ids)] = rows[i, : len(ids)]
-    return rows, goals
+def _batch(count: int, generator: torch.Generator) -> Tensor:
+    """Ids [count, LENGTH]: texts one after another, cut at the row's end; requests are learned as well."""
+    rows = []
+    for _ in range(count):
+        row: list[int] = []
+        while len(row) < LENGTH:
+            request, answer = sample(generator)
+            row += [words().bos_token_id, *words()(f"{request} {answer}")["input_ids"], words().eos_token_id]
+        rows.append(row[:LENGTH])
+    return torch.tensor(rows)
 
 
 def _loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-    rows, goals = _batch(count, generator)
+    rows = _batch(count, generator)
     logits = model(input_ids=rows).logits
-    value = F.cross_entropy(logits[:, :-1].flatten(0, 1), goals[:, 1:].flatten(), ignore_index=-100)
+    value = F.cross_entropy(logits[:, :-1].flatten(0, 1), rows[:, 1:].flatten())
     return value, {"perplexity": float(value.detach().exp())}
 
 
@@ -212,11 +212,11 @@ def load() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=700)
     options = parser.parse_args()
     workers(1)
     torch.manual_seed(0)
-    settings = Settings("language", options.steps, batch=32, rate=2e-3, warmup=100, decay=0.5, ema=0.99, save_every=90)
+    settings = Settings("language", options.steps, batch=32, rate=3e-3, warmup=50, decay=0.6, ema=0.99, save_every=120)
     train(settings, build(), _loss, on_save=lambda model, _: measure(model))
 
 
