@@ -174,22 +174,43 @@ def topological(scope: Scope) -> list[str]:
 def output_types(view: NodeView, scope: Scope) -> dict[str, EdgeType]:
     """Output types with type variables filled in from what is linked, as lists where the node is mapped."""
     outputs = view.interface.outputs
-    if any(t.variable is not None for t in outputs.values()):
+    if any(_variable(t) is not None for t in outputs.values()):
         known: dict[Any, EdgeType] = {}
-        for port, link in sources(view.node):
+        for port, link in view.node.links.items():
             target = view.interface.inputs.get(port)
-            variable = target.type.variable if target else None
-            offered = source_type(scope, link)
-            if variable is not None and offered is not None:
-                known.setdefault(variable, offered)
+            if target is not None and port not in view.mapped:
+                first = link if isinstance(link, str) else link[0] if link else ""
+                offered = source_type(scope, first)
+                _bind(target.type, list_of(offered) if offered and isinstance(link, list) else offered, known)
         for port, value in view.node.values.items():
             target = view.interface.inputs.get(port)
-            if target and target.type.variable is not None and type(value) in (str, int, float, bool):
-                known.setdefault(target.type.variable, edge_type(type(value)))
-        outputs = {k: known.get(t.variable, ANY) if t.variable is not None else t for k, t in outputs.items()}
+            if target is not None and port not in view.mapped and type(value) in (str, int, float, bool):
+                _bind(target.type, edge_type(type(value)), known)
+        outputs = {name: _filled_in(t, known) for name, t in outputs.items()}
     if view.mapped:
         outputs = {k: list_of(t) for k, t in outputs.items()}
     return outputs
+
+
+def _variable(edge: EdgeType) -> Any:
+    """The type variable in an edge type or in its items, if there is one."""
+    return edge.variable or (edge.item.variable if edge.item else None)
+
+
+def _bind(target: EdgeType, offered: EdgeType | None, known: dict[Any, EdgeType]) -> None:
+    """Note what a type variable of an input stands for, given what is offered to that input."""
+    if offered is not None and target.item is not None and offered.item is not None:
+        target, offered = target.item, offered.item
+    if offered is not None and target.variable is not None:
+        known.setdefault(target.variable, offered)
+
+
+def _filled_in(edge: EdgeType, known: dict[Any, EdgeType]) -> EdgeType:
+    if edge.variable is not None:
+        return known.get(edge.variable, ANY)
+    if edge.item is not None and edge.item.variable is not None:
+        return list_of(known.get(edge.item.variable, ANY))
+    return edge
 
 
 def source_type(scope: Scope, link: str) -> EdgeType | None:

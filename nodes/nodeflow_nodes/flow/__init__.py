@@ -1,4 +1,4 @@
-"""Control flow: nodes that run a sub-workflow zero, one or many times, or choose which input is computed.
+"""Control flow: nodes that run a sub-workflow a number of times, while something holds, or once per item.
 
 A sub-workflow is one of the recipe's `definitions`; its declared inputs become inputs of the node, its declared outputs
 become outputs. Every run of it is cached under its own keys, so a loop that is made longer repeats nothing.
@@ -6,23 +6,9 @@ become outputs. Every run of it is cached under its own keys, so a loop that is 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from nodeflow import Body, Context, NodeError, Range, node
-
-T = TypeVar("T")
-
-
-@node("flow/switch", lazy=("on_true", "on_false"))
-def switch(condition: bool, on_true: T, on_false: T) -> T:
-    """Pass on one of two inputs; only the chosen one is computed.
-
-    Args:
-        condition: which input to pass on.
-        on_true: passed on if the condition holds.
-        on_false: passed on otherwise.
-    """
-    return on_true() if condition else on_false()  # type: ignore[operator]
 
 
 @node("flow/repeat")
