@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from torch import Tensor
-
+Tensor: TypeAlias = Any
+"""A `torch.Tensor`: names are converted without torch, too."""
 Tensors: TypeAlias = dict[str, Tensor]
 
 
@@ -172,6 +172,33 @@ def ldm_unet(config: dict[str, Any]) -> Rename:
         yield Target(f"{unet_module(module, res_blocks)}.{kind}")
 
     return rename
+
+
+RES_BLOCK_BACK = {here: there for there, here in RES_BLOCK.items()}
+UNET_BACK = {here: there for there, here in UNET.items()}
+
+
+def original_module(module: str, layers: int) -> str:
+    """The latent-diffusion name of a module of diffusers' U-Net: the inverse of `unet_module`."""
+    if module in UNET_BACK:
+        return UNET_BACK[module]
+    if match := re.fullmatch(r"mid_block\.(resnets|attentions)\.(\d)\.(.+)", module):
+        if match[1] == "attentions":
+            return f"middle_block.1.{match[3]}"
+        return f"middle_block.{2 * int(match[2])}.{RES_BLOCK_BACK.get(match[3], match[3])}"
+    match = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)", module)
+    if match is None:
+        return module
+    side, level, kind, place, rest = match[1], int(match[2]), match[3], int(match[4]), match[5]
+    if side == "down":
+        if kind == "downsamplers":
+            return f"input_blocks.{(level + 1) * (layers + 1)}.0.op"
+        block = f"input_blocks.{1 + level * (layers + 1) + place}"
+    else:
+        if kind == "upsamplers":
+            return f"output_blocks.{level * (layers + 1) + layers}.2.conv"
+        block = f"output_blocks.{level * (layers + 1) + place}"
+    return f"{block}.0.{RES_BLOCK_BACK.get(rest, rest)}" if kind == "resnets" else f"{block}.1.{rest}"
 
 
 # --- the autoencoder ----------------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nodeflow import NodeError
 
 from . import folder
-from .spec import DenoiserSpec, ModelSpec, TextSpec, VaeSpec
+from .families.text import NAMES, join
+from .spec import DenoiserSpec, EncoderSpec, ModelSpec, TextSpec, VaeSpec
 
 
 def read_model(path: str | Path) -> ModelSpec:
@@ -43,7 +46,35 @@ def vae_of(path: str | Path) -> VaeSpec:
     return spec.vae
 
 
-def text_of(path: str | Path) -> TextSpec:
+def texts_of(path: str | Path, options: dict[str, Any] | None = None) -> TextSpec:
+    """The text encoders of a checkpoint, or of the files that `options` names (see `load_text_encoder`)."""
+    options = options or {}
+    if "files" not in options:
+        return _texts(path)
+    encoders: list[EncoderSpec] = []
+    for name, _ in options["files"]:
+        encoders += _texts(name).encoders
+    vocabulary = options.get("t5_vocabulary")
+    encoders = [
+        replace(e, tokenizer=Path(vocabulary)) if vocabulary and e.architecture == "t5" and e.tokenizer is None else e
+        for e in encoders
+    ]
+    roles = [e.role for e in encoders]
+    if len(set(roles)) < len(roles):
+        raise NodeError(f"two text encoders of the same kind: {', '.join(NAMES[r] for r in roles)}")
+    family = options.get("family", "auto")
+    return join(_family(set(roles)) if family == "auto" else family, encoders)
+
+
+def _family(roles: set[str]) -> str:
+    if "t5" in roles:
+        return "sd3" if "g" in roles or roles == {"t5"} else "flux"
+    if "g" in roles:
+        return "sdxl" if "l" in roles else "sdxl_refiner"
+    return "sd2" if "h" in roles else "sd1"
+
+
+def _texts(path: str | Path) -> TextSpec:
     spec = read_model(path)
     if spec.text is None:
         raise NodeError(f"{path}: {spec.looks_like}, without text encoders: load them with diffusion/load_text_encoder")

@@ -6,7 +6,7 @@ encoders with their vocabularies and knows how their outputs are joined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -181,6 +181,13 @@ class TextEncoders(nn.Module):
         """The same encoders knowing more textual inversions; this object stays as it is."""
         other = TextEncoders(self.family, self.joining, list(self.encoders))
         other.embeddings = {**self.embeddings, **more}
+        return other.eval()
+
+    def twin(self, copied: Callable[[nn.Module], nn.Module]) -> TextEncoders:
+        """The same encoders around copies of their networks."""
+        encoders = [Encoder(e.spec, copied(e.module), e.tokenizer).eval() for e in self.encoders]
+        other = TextEncoders(self.family, self.joining, encoders)
+        other.embeddings = dict(self.embeddings)
         return other.eval()
 
     def by_role(self, role: str) -> Encoder | None:

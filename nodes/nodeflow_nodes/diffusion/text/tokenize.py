@@ -183,10 +183,14 @@ def load_tokenizer(folder: Path | None, kind: str) -> Tokenizer:
                 "the folder text_encoders/t5 and name it at the T5 input"
             )
         return published_clip()
-    if (folder / "tokenizer.json").is_file():
+    single = folder if folder.is_file() else None
+    folder = folder.parent if single else folder
+    if single and single.suffix == ".model":
+        return _sentencepiece(single)
+    if single or (folder / "tokenizer.json").is_file():
         names = _special_tokens(folder)
         start = None if kind == "t5" else names.get("bos_token")
-        tokenizer = FileTokenizer(folder / "tokenizer.json", start=start, end=names.get("eos_token"))
+        tokenizer = FileTokenizer(single or folder / "tokenizer.json", start=start, end=names.get("eos_token"))
         if kind == "t5":
             tokenizer.start = None
         return tokenizer

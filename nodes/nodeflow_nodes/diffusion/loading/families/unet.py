@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeflow import NodeError
+from nodeflow_nodes.diffusion.loading.convert import original_module
 from nodeflow_nodes.diffusion.loading.header import Header
 from nodeflow_nodes.diffusion.loading.spec import DenoiserSpec, Source
 
@@ -194,3 +195,16 @@ def deviation(values: list[float]) -> float:
     """Standard deviation (with n - 1)."""
     mean = sum(values) / len(values)
     return math.sqrt(sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1))
+
+
+def as_original(header: Header) -> Header:
+    """A header in diffusers' layout with the original's names, so that `measure` can read it.
+
+    The blocks before the first downsampler tell how many a level has.
+    """
+    layers = sum(1 for key in header.tensors if re.fullmatch(r"down_blocks\.0\.resnets\.\d+\.conv1\.weight", key))
+    renamed = {}
+    for key, entry in header.tensors.items():
+        module, _, ending = key.rpartition(".")
+        renamed[f"{original_module(module, layers)}.{ending}"] = entry
+    return Header(header.path, renamed, header.metadata, header.size)

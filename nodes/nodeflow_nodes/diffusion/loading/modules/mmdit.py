@@ -273,3 +273,57 @@ class MMDiT(nn.Module):
         out = out.reshape(x.shape[0], rows, columns, self.patch, self.patch, self.out_channels)
         out = torch.einsum("nhwpqc->nchpwq", out)
         return out.reshape(x.shape[0], self.out_channels, rows * self.patch, columns * self.patch)
+
+
+class InputPatches(nn.Module):
+    """Latent of the hint -> tokens, without positions."""
+
+    def __init__(self, channels: int, width: int, patch: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(channels, width, patch, stride=patch)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.proj(latent).flatten(2).transpose(1, 2)
+
+
+class MMDiTControlNet(nn.Module):
+    """A ControlNet for `MMDiT`; the keyword arguments are those of diffusers' `SD3ControlNetModel`."""
+
+    def __init__(
+        self,
+        *,
+        patch_size: int = 2,
+        in_channels: int = 16,
+        num_layers: int = 18,
+        attention_head_dim: int = 64,
+        num_attention_heads: int = 18,
+        joint_attention_dim: int = 4096,
+        pooled_projection_dim: int = 2048,
+        pos_embed_max_size: int = 96,
+        extra_conditioning_channels: int = 0,
+        dual_attention_layers: tuple[int, ...] = (),
+        qk_norm: str | None = None,
+        **unused: Any,
+    ) -> None:
+        super().__init__()
+        width = num_attention_heads * attention_head_dim
+        self.pos_embed = Patches(in_channels, width, patch_size, pos_embed_max_size)
+        self.time_text_embed = TimeText(width, pooled_projection_dim)
+        self.context_embedder = nn.Linear(joint_attention_dim, width)
+        self.transformer_blocks = nn.ModuleList(
+            Block(width, num_attention_heads, last=False, rms=qk_norm is not None, dual=i in dual_attention_layers)
+            for i in range(num_layers)
+        )
+        self.controlnet_blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(num_layers))
+        self.pos_embed_input = InputPatches(in_channels + extra_conditioning_channels, width, patch_size)
+
+    def forward(self, x: Tensor, timestep: Tensor, tokens: Tensor, pooled: Tensor, hint: Tensor) -> list[Tensor]:
+        """A residual [B, N, D] for each block; `hint` is the control picture's latent, of the shape of `x`."""
+        hidden = self.pos_embed(x) + self.pos_embed_input(hint)
+        vector = self.time_text_embed(timestep, pooled)
+        text: Tensor | None = self.context_embedder(tokens)
+        residuals = []
+        for block, out in zip(self.transformer_blocks, self.controlnet_blocks, strict=True):
+            hidden, text = block(hidden, text, vector)
+            residuals.append(out(hidden))
+        return residuals
