@@ -119,7 +119,10 @@ def event_json(event: Event) -> dict[str, Any]:
 
 
 class Emitter:
-    """Numbers events and hands them to one listener, in order, one at a time."""
+    """Numbers events and hands them to one listener, in order, one at a time.
+
+    A listener that raises is told no more; `error` says why. A run does not fail because nobody can watch it.
+    """
 
     silent: ClassVar[Emitter]
 
@@ -127,11 +130,19 @@ class Emitter:
         self._listener = listener
         self._next = itertools.count(1).__next__
         self._lock = threading.Lock()
+        self.error = ""
 
     def emit(self, kind: Callable[..., Event], *values: Any) -> None:
-        if self._listener is not None:
-            with self._lock:
-                self._listener(kind(self._next(), *values))
+        if self._listener is None:
+            return
+        with self._lock:
+            listener = self._listener
+            if listener is not None:
+                try:
+                    listener(kind(self._next(), *values))
+                except Exception as error:
+                    self._listener = None
+                    self.error = f"{type(error).__name__}: {error}"
 
 
 Emitter.silent = Emitter(None)
