@@ -67,10 +67,10 @@ def feather(
     from nodeflow_nodes.image.ops import kernels
     from nodeflow_nodes.mask import ops
 
-    kernel = kernels.gaussian(radius / 2)
     if side == "both":
-        return kernels.separable(mask, kernel).clamp(0, 1)
-    reach = round(radius)
+        return kernels.separable(mask, kernels.gaussian(radius / 2)).clamp(0, 1)
+    reach = round(radius / 2)
+    kernel = kernels.gaussian(radius / 4)
     base = ops.grow(mask, reach, "round") if side == "outside" else ops.shrink(mask, reach, "round", False)
     soft = kernels.separable(base, kernel).clamp(0, 1)
     return soft.maximum(mask) if side == "outside" else soft.minimum(mask)

@@ -73,8 +73,8 @@ def from_channel(
 
     Args:
         image: the pictures.
-        channel: which one. `luminance` is the brightness; pictures without transparency have alpha 1; hue is 0..1 around
-            the colour wheel from red.
+        channel: which one. `luminance` is the brightness; pictures without transparency have alpha 1; hue is 0..1
+            around the colour wheel, from red.
     """
     from nodeflow_nodes.image.ops import colour, shape
 

@@ -41,8 +41,7 @@ def shape_mask(kind: str, height: int, width: int, box: tuple[float, float, floa
 
 
 def grow(mask: Tensor, pixels: int, kind: str) -> Tensor:
-    """The largest value within `pixels` of each pixel: of a square, or of a round disc (its centre distance at most
-    pixels + 1/2 - so a disc of 1 is a plus)."""
+    """The largest value within `pixels` of each pixel: in a square, or in a disc (a disc of 1 is a plus)."""
     if pixels == 0:
         return mask.clone()
     side = 2 * pixels + 1
