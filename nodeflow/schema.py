@@ -7,7 +7,7 @@ from typing import Any
 from nodeflow.migrate import FORMAT
 from nodeflow.workflow import Workflow
 
-ID = "https://nodeflow.dev/schema/nodeflow-1.schema.json"
+ID = "urn:nodeflow:schema:nodeflow-1"
 
 
 def recipe_schema() -> dict[str, Any]:

@@ -10,7 +10,6 @@ from nodeflow.cli.help import examples
 from nodeflow.cli.text import clean, emit, emit_json, say, size_text, table
 
 app = typer.Typer(
-    help="Show what is kept for later runs, or empty it.",
     invoke_without_command=True,
     epilog=examples("nodeflow cache", "nodeflow cache clear", 'du -sh "$(nodeflow cache path)"'),
 )

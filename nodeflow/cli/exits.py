@@ -107,7 +107,7 @@ def handled() -> Iterator[None]:
         _traceback()
         code = Exit.FILES
     except Exception as error:
-        if type(error).__module__.startswith("typer"):  # usage errors and exits are typer's to show
+        if type(error).__module__.startswith(("typer", "click")):  # usage errors and exits are typer's to show
             raise
         say(f"nodeflow: {clean(f'{type(error).__name__}: {error}', limit=2000)}")
         if not _traceback():

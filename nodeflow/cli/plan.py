@@ -37,14 +37,15 @@ def plan(
     A node would run again because of the first thing that differs from its last recorded run. `nodeflow why` compares
     two keys of this list.
     """
-    from nodeflow.cli.source import read, with_settings
+    from nodeflow.cli.source import named, read, with_settings
     from nodeflow.engine import Engine
     from nodeflow.settings import Settings as Folders
 
     engine = Engine(Folders.load(device=device))
     try:
         source = read(file)
-        show_plan(engine, with_settings(source, settings or (), engine), source, target, as_json)
+        with named(source):
+            show_plan(engine, with_settings(source, settings or (), engine), source, target, as_json)
     finally:
         engine.close()
 

@@ -68,7 +68,7 @@ def run(
     Results that are known already are taken from the cache. A failed node does not stop what does not depend on it.
     Ctrl-C stops at the next step; a second one leaves at once. What was finished is kept.
     """
-    from nodeflow.cli.source import read, with_settings
+    from nodeflow.cli.source import named, read, with_settings
     from nodeflow.engine import Engine
     from nodeflow.problems import ProblemsError
     from nodeflow.settings import Settings as Folders
@@ -76,13 +76,14 @@ def run(
     engine = Engine(Folders.load(device=device), cache=not no_cache)
     try:
         source = read(file)
-        workflow = with_settings(source, settings or (), engine)
-        if dry_run:
-            from nodeflow.cli.plan import show_plan
+        with named(source):
+            workflow = with_settings(source, settings or (), engine)
+            if dry_run:
+                from nodeflow.cli.plan import show_plan
 
-            show_plan(engine, workflow, source, target, as_json)
-            return
-        done, interrupted = _run(engine, workflow, source, target, out, fail_fast, quiet or as_json)
+                show_plan(engine, workflow, source, target, as_json)
+                return
+            done, interrupted = _run(engine, workflow, source, target, out, fail_fast, quiet or as_json)
     except ProblemsError as error:
         if as_json:
             code = code_of(error.problems)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nodeflow.record import RecordStore, RunRow
 
 app = typer.Typer(
-    help="List recorded runs, or show one.",
     invoke_without_command=True,
     epilog=examples(
         "nodeflow runs",

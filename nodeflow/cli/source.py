@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,6 +69,17 @@ def _near(path: Path) -> str:
         return ""
     found = nearest(path.name, names[:2000])
     return f"; did you mean {', '.join(str(path.parent / name) for name in found)}?" if found else ""
+
+
+@contextmanager
+def named(source: Source) -> Iterator[None]:
+    """Problems found inside are told with the recipe's name."""
+    from nodeflow.problems import ProblemsError
+
+    try:
+        yield
+    except ProblemsError as error:
+        raise ProblemsError(error.problems, error.source or clean(source.name)) from None
 
 
 def with_settings(source: Source, settings: Iterable[str], engine: Engine) -> Workflow:
@@ -148,13 +160,3 @@ def _example(port: Port) -> str:
     if kind.startswith("list["):
         return f'{kind}, written as JSON, such as ["a", "b"]' if "str" in kind else f"{kind}, such as [1, 2]"
     return "true or false" if kind == "bool" else kind
-
-
-def input_lines(workflow: Workflow, ports: Mapping[str, Port]) -> list[tuple[str, str, str]]:
-    """The declared inputs: name, type, and the value they have now."""
-    lines = []
-    for name in workflow.inputs:
-        port = ports.get(name)
-        value = workflow.input_value(name)
-        lines.append((name, str(port.type) if port else "?", "" if value is None else clean(repr(value), limit=60)))
-    return lines
