@@ -144,6 +144,8 @@ class Graph:
                 raise NodeflowError(f"{op}: input {port!r}: name one of the outputs {', '.join(value.outputs)}")
             elif isinstance(value, (list, tuple)) and value and all(isinstance(v, Output) for v in value):
                 links[port] = [str(self._own(v)) for v in value]
+            elif isinstance(value, (list, tuple)) and any(isinstance(v, (Output, Outputs, Placeholder)) for v in value):
+                raise NodeflowError(f"{op}: input {port!r}: a list holds either outputs of nodes or plain values only")
             else:
                 values[port] = value
         self._nodes[name] = Node(op=op, values=values, links=links, **options)
