@@ -20,7 +20,7 @@ def to_rgb(latent: Tensor, family: str) -> Tensor:
     Returns:
         float32 [B, 3, h, w], 0..1, on the CPU.
     """
-    latent = latent.detach().float().cpu()
+    latent = latent.detach().float().cpu().nan_to_num(0.0, 0.0, 0.0)
     if family not in FACTORS or len(FACTORS[family][0]) != latent.shape[1]:
         return principal_rgb(latent)
     weights, offset = (torch.tensor(values) for values in FACTORS[family])

@@ -172,6 +172,8 @@ def _sample(
     x = samplers.sampler_named(job.sampler)(model, x, sigmas, _sampler_noise(x, sigmas, job), step, **options)
     if sigmas[-1] > 0:
         x = parametrisation.finished(x, sigmas[-1])
+    if not x.isfinite().all():
+        hooks.warn("the result has values that are not numbers: try another sampler, less guidance, or float32")
     return Sampled(from_model_space(x, denoiser).cpu(), from_model_space(last, denoiser).cpu())
 
 
