@@ -38,6 +38,8 @@ POOL = 24_576
 FILE = 4096
 CHUNK = 256
 HINT_BLOCK = 2
+HINT = 2.0
+"""Weight of the outline hint, most of which comes from the pixels near the outline."""
 DROP = 0.1
 """Share of captions replaced by the empty one, for guidance."""
 
@@ -130,7 +132,7 @@ def quick_encode(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def noise_level(count: int, generator: torch.Generator) -> Tensor:
-    return (0.4 + 1.1 * torch.randn(count, generator=generator)).sigmoid()
+    return (0.6 + 1.1 * torch.randn(count, generator=generator)).sigmoid()
 
 
 def weighted(miss: Tensor, outline: Tensor) -> Tensor:
@@ -152,8 +154,8 @@ def flow_loss(data: dict[str, Tensor], scenes: world.Scenes, encoder: nn.Module)
         x = torch.lerp(clean, noise, sigma[:, None, None, None])
         out, seen = model(x, sigma, sequence, pooled)
         flow = weighted(out.float() - (noise - clean), outline)
-        hint = ((seen.float() - outline).square() * (1 + 4 * (outline < 0.6))).mean()
-        return flow + 0.5 * hint, {"flow": float(flow.detach()), "hint": float(hint.detach())}
+        hint = ((seen.float() - outline).square() * (0.5 + 6 * (outline.abs() < 0.9))).mean()
+        return flow + HINT * hint, {"flow": float(flow.detach()), "hint": float(hint.detach())}
 
     return loss
 

@@ -2,7 +2,8 @@
 
 Two formats, both plain text. `write a prompt: red star =>` is answered by a caption that shows the asked things, and
 `tell a story: red star =>` by three or four sentences about them. What has to be copied stands right before the answer
-and comes back in it several times in stories, so that copying is rewarded often.
+and comes back in it several times in stories, so that copying is rewarded often. Some answers begin with it at once: that
+is the easiest place to learn to copy from, and without it 17,000 texts taught no copying at all.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ START, END = "<|start|>", "<|end|>"
 
 PLACES = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")
 MANNERS = (
+    "{thing} {place} on a {background} background",
+    "{thing}, {size}, {place}, {background} background",
     "a {size} {thing} {place} on a {background} background",
     "{size} {thing}, {place}, {background} background",
     "a picture of a {size} {thing} {place} against a {background} background",
@@ -33,6 +36,8 @@ MANNERS = (
     "a {size} {thing} {place} on {background}",
 )
 OPENINGS = (
+    "{thing} was the name of a very {size} thing in a {background} {field}.",
+    "{thing} and {other} lived {place} of a {background} page.",
     "once there was a {size} {thing} that lived {place} of a {background} page.",
     "far away, in a {background} land, a {size} {thing} woke up.",
     "one {time} a {size} {thing} looked out over a {background} {field}.",
