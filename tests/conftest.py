@@ -1,4 +1,5 @@
-"""What all tests share: homes of their own, so that no test sees or touches the user's."""
+"""What all tests share: homes of their own, so that no test sees or touches the user's; hypothesis without deadlines
+(the cores are busy) and without a database on disk."""
 
 from __future__ import annotations
 
@@ -6,9 +7,19 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+settings.register_profile(
+    "nodeflow",
+    deadline=None,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("nodeflow")
 
 
 @pytest.fixture(autouse=True)
