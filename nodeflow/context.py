@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from nodeflow.errors import Cancelled, DeadlineExceeded, NodeError
 from nodeflow.events import NodePreview, NodeProgress, NodeText
-from nodeflow.keys import typed
+from nodeflow.keys import value_key
 from nodeflow.types import Artefact, WeightsHandle
 from nodeflow.weights import WeightsPool
 
@@ -34,7 +34,7 @@ class Carried(NamedTuple):
     @staticmethod
     def of(value: Any) -> Carried:
         """A literal as a carried value."""
-        return value if isinstance(value, Carried) else Carried(blake3(b"value" + typed(value)).hexdigest(), value)
+        return value if isinstance(value, Carried) else Carried(value_key(value), value)
 
 
 class RunContext:

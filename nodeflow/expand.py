@@ -14,8 +14,9 @@ from typing import Any
 
 from nodeflow.keys import Const, External, Ref, Source
 from nodeflow.op import Op
+from nodeflow.ports import Port
 from nodeflow.problems import Problem, ProblemsError
-from nodeflow.rules import NodeView, Scope, bypass_input
+from nodeflow.rules import NodeView, Scope, bypass_inputs
 
 MAX_INSTANCES = 200_000
 
@@ -49,6 +50,7 @@ class Expansion:
     nodes: dict[str, dict[str, Source]] = field(default_factory=dict)
     muted: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    visited: int = 0
 
 
 def expand(scope: Scope, bound: Mapping[str, Source] | None = None) -> Expansion:
@@ -82,7 +84,7 @@ def _expand(
         muted = node.mode == "muted"
         for port, link in node.links.items():
             inputs[port] = _linked(done, link) if type(link) is str else [_linked(done, one) for one in link]
-            muted = muted or inputs[port] is MUTED or (type(link) is not str and MUTED in inputs[port])
+            muted = muted or inputs[port] is MUTED or (type(link) is not str and any(s is MUTED for s in inputs[port]))
         if muted:
             done[name] = MUTED
             result.muted.append(prefix + name)
@@ -96,7 +98,8 @@ def _expand(
             done[name] = _emit(view, prefix + name, values, inputs, result)
         else:
             done[name] = _mapped(view, prefix + name, values, inputs, result)
-        if len(result.instances) > MAX_INSTANCES:
+        result.visited += 1
+        if max(len(result.instances), result.visited) > MAX_INSTANCES:
             raise ProblemsError([Problem("NF115", f"nodes.{prefix}{name}", f"more than {MAX_INSTANCES:,} node runs")])
     outputs = {name: _linked(done, link) for name, link in scope.workflow.outputs.items()}
     return outputs, done
@@ -126,7 +129,7 @@ def _apply_bound(
             inputs.pop(port, None)
             source = bound[name]
             if isinstance(source, Const):
-                values[port] = source.value
+                values[port] = _widened(spec, source.value)
             else:
                 inputs[port] = source
         elif port not in values and port not in inputs and spec.required:
@@ -141,16 +144,24 @@ def _apply_bound(
 def _bypassed(view: NodeView, values: dict[str, Any], inputs: dict[str, Any]) -> Result:
     outputs: dict[str, Source] = {}
     for name, wanted in view.interface.outputs.items():
-        port = bypass_input(view, wanted)
-        if port is not None:
-            outputs[name] = inputs[port] if port in inputs else Const(values[port])
+        for port in bypass_inputs(view, wanted):
+            if port in inputs or port in values:
+                outputs[name] = inputs[port] if port in inputs else Const(values[port])
+                break
     return outputs
+
+
+def _widened(port: Port, value: Any) -> Any:
+    """A literal that comes from another port: a whole number is the same number for a port of real numbers."""
+    members = port.type.members
+    return float(value) if type(value) is int and float in members and int not in members else value
 
 
 def _emit(view: NodeView, name: str, values: dict[str, Any], inputs: dict[str, Any], result: Expansion) -> Result:
     """Add one call of a node; returns where its outputs come from."""
     for port in [p for p, source in inputs.items() if type(source) is Const]:
-        values[port] = inputs.pop(port).value
+        value, spec = inputs.pop(port).value, view.interface.inputs.get(port)
+        values[port] = _widened(spec, value) if spec else value
     if view.op is None:
         assert view.scope is not None
         bound: dict[str, Source] = {**{k: Const(v) for k, v in values.items()}, **inputs}
@@ -181,7 +192,7 @@ def _mapped(view: NodeView, name: str, values: dict[str, Any], inputs: dict[str,
         result.problems.append(problem)
         return {port: [] for port in view.interface.outputs}
     rows = itertools.product(*columns.values()) if view.node.product else zip(*columns.values(), strict=True)
-    gathered: dict[str, list[Source]] = {port: [] for port in view.interface.outputs}
+    gathered: dict[str, Any] = {port: [] for port in view.interface.outputs}
     for index, row in enumerate(rows):
         chosen = dict(zip(columns, row, strict=True))
         own_values = {k: v for k, v in values.items() if k not in columns}
@@ -197,7 +208,10 @@ def _mapped(view: NodeView, name: str, values: dict[str, Any], inputs: dict[str,
             gathered[port].append(source)
         if len(result.instances) > MAX_INSTANCES:
             raise ProblemsError([Problem("NF115", f"nodes.{name}", f"more than {MAX_INSTANCES:,} node runs")])
-    return dict(gathered)
+    for port, items in gathered.items():
+        if any(source is MUTED for source in items):
+            gathered[port] = MUTED
+    return gathered
 
 
 def externals(inputs: Mapping[str, Any]) -> dict[str, Source]:

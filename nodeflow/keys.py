@@ -73,6 +73,11 @@ def typed(value: Any) -> bytes:
     raise TypeError(f"a {kind.__name__} cannot be part of a key")
 
 
+def value_key(value: Any) -> str:
+    """The key of a literal that is handed over as if it were a result."""
+    return blake3(b"value" + typed(value)).hexdigest()
+
+
 class OpHead:
     """What the keys of all nodes of one op begin with."""
 

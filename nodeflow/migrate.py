@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from nodeflow.errors import NodeflowError
 from nodeflow.problems import Problem, ProblemsError
 
 FORMAT: Literal["nodeflow/1"] = "nodeflow/1"
@@ -24,8 +25,9 @@ _NODES: dict[tuple[str, int], NodeStep] = {}
 def migration(op: str, version: int) -> Callable[[NodeStep], NodeStep]:
     """Register how the JSON of a node `op@version` becomes that of `op@(version + 1)`.
 
-    The function gets the node as a dict with `values`, `links`, ... and returns a new one; `op` is set for it. A port
-    that was renamed among the outputs is put under `"renamed_outputs": {old: new}`.
+    The function gets the node as a dict with `values`, `links`, ... and returns a new one; `op` is set for it. Ports
+    that were renamed are put under `"renamed_outputs": {old: new}` and `"renamed_inputs": {old: new}`, so that links
+    from the node and declared inputs go on; its own values and links are the function's to rename.
     """
 
     def register(step: NodeStep) -> NodeStep:
@@ -66,11 +68,31 @@ def _wrong_format(document: dict[str, Any], found: Any) -> Problem:
 
 
 def migrate_node(op: str, version: int, installed: int, node: dict[str, Any]) -> dict[str, Any] | None:
-    """The JSON of a node at the installed version; None if no chain of migrations leads there."""
+    """The JSON of a node at the installed version, with all `renamed_...`; None if no chain of migrations leads there.
+
+    Raises:
+        NodeflowError: if a migration fails on this node.
+    """
+    renamed: dict[str, dict[str, str]] = {"renamed_inputs": {}, "renamed_outputs": {}}
     while version < installed:
         step = _NODES.get((op, version))
         if step is None:
             return None
+        try:
+            node = {"values": {}, "links": {}, **step({"values": {}, "links": {}, **node})}
+        except Exception as error:
+            raise NodeflowError(f"the migration of {op}@{version} failed: {type(error).__name__}: {error}") from error
         version += 1
-        node = {**step(node), "op": f"{op}@{version}"}
-    return node if version == installed else None
+        node["op"] = f"{op}@{version}"
+        for kind in renamed:
+            renamed[kind] = _composed(renamed[kind], node.pop(kind, {}))
+    return {**node, **renamed} if version == installed else None
+
+
+def _composed(first: dict[str, str], then: dict[str, str]) -> dict[str, str]:
+    """Renaming twice."""
+    taken = set(first.values())
+    return {
+        **{old: then.get(new, new) for old, new in first.items()},
+        **{old: new for old, new in then.items() if old not in taken and old not in first},
+    }

@@ -21,6 +21,7 @@ from nodeflow.ports import MISSING, Body, EdgeType, Port, make_port
 from nodeflow.types import holds_tensors
 
 OP_NAME = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)+")
+OP_VERSION = re.compile(r"[1-9][0-9]{0,5}")
 
 
 class Context(Protocol):

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from nodeflow.expand import Expansion, Instance, expand, externals
 from nodeflow.files import FileProblem, Files
-from nodeflow.keys import Const, OpHead, Ref, Source, make_key, parts_of
+from nodeflow.keys import Const, OpHead, Ref, Source, make_key, parts_of, value_key
 from nodeflow.op import Op
 from nodeflow.problems import Problem, ProblemsError, did_you_mean
 from nodeflow.registry import Catalogue
@@ -87,7 +87,9 @@ class Plan:
             return f"{self.steps[source.step].key}.{source.port}"
         if isinstance(source, list):
             return blake3("\n".join(self.key_of(s) for s in source).encode()).hexdigest()
-        return blake3(repr(source).encode()).hexdigest()
+        if isinstance(source, Const):
+            return value_key(source.value)
+        return self.external_keys[source.name]
 
 
 class Planner:
@@ -121,6 +123,7 @@ class Planner:
         checked = recipe if isinstance(recipe, Checked) else self.check(recipe)
         if not checked.ok:
             raise ProblemsError(checked.errors)
+        targets = None if targets is None else list(targets)
         expansion = expand(checked.scope, externals(external_keys or {}))
         wanted = _wanted(checked.scope, expansion, targets)
         kept = _prune(expansion.instances, wanted)
@@ -132,7 +135,7 @@ class Planner:
         expansion: Expansion,
         kept: list[int],
         wanted: list[int],
-        targets: Iterable[str] | None,
+        targets: list[str] | None,
         external_keys: dict[str, str],
     ) -> Plan:
         new_index = {old: new for new, old in enumerate(kept)}
@@ -197,11 +200,13 @@ class Planner:
         return values
 
     def _body_digest(self, instance: Instance) -> str:
-        """A digest of what a control-flow node's sub-workflow computes: the keys of its outputs for unknown inputs."""
+        """A digest of what a control-flow node's sub-workflow computes: the keys of its outputs, and of its nodes with
+        effects, for unknown inputs."""
         assert instance.body is not None
         placeholders = {name: f"input:{name}" for name in instance.body.interface.inputs}
         plan = self.plan(Checked(instance.body, []), external_keys=placeholders)
         text = "\n".join(f"{name}={plan.key_of(source)}" for name, source in sorted(plan.outputs.items()))
+        text += "".join(sorted(f"\n{step.key}" for step in plan.steps if step.op.effects))
         return blake3(text.encode()).hexdigest()
 
 
@@ -239,9 +244,10 @@ def _wanted(scope: Scope, expansion: Expansion, targets: Iterable[str] | None) -
             source = _target(name, expansion)
             if source is None:
                 known = [*expansion.outputs, *expansion.nodes]
-                problems.append(
-                    Problem("NF407", name[:80], "no output or node of this name", hint=did_you_mean(name, known))
-                )
+                muted = not {name, name.partition(".")[0], f"outputs.{name}"}.isdisjoint(expansion.muted)
+                message = "it is muted, or needs a node that is" if muted else "no output or node of this name"
+                hint = "set its mode to active" if muted else did_you_mean(name, known)
+                problems.append(Problem("NF407", name[:80], message, hint=hint))
             else:
                 found.update(dict.fromkeys(r.step for r in refs(source)))
         if problems:
@@ -250,7 +256,7 @@ def _wanted(scope: Scope, expansion: Expansion, targets: Iterable[str] | None) -
     for source in expansion.outputs.values():
         found.update(dict.fromkeys(r.step for r in refs(source)))
     found.update(dict.fromkeys(i for i, instance in enumerate(expansion.instances) if instance.op.effects))
-    if not found:
+    if not found and not scope.workflow.outputs:
         used = {r.step for instance in expansion.instances for s in instance.inputs.values() for r in refs(s)}
         found.update(dict.fromkeys(i for i in range(len(expansion.instances)) if i not in used))
     return list(found)

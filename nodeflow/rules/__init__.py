@@ -7,7 +7,8 @@ is made from. Nothing is imported, opened or run here, except that model folders
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from nodeflow.files import Files
 from nodeflow.problems import Problem, did_you_mean
@@ -20,7 +21,7 @@ from nodeflow.rules.scope import (
     NodeView,
     Scope,
     Session,
-    bypass_input,
+    bypass_inputs,
     interface_of,
     output_types,
     resolve,
@@ -32,7 +33,7 @@ from nodeflow.upgrade import upgrade
 from nodeflow.workflow import Workflow
 
 __all__ = [
-    "RULES", "Checked", "Finding", "Interface", "NodeView", "Rule", "Scope", "Session", "bypass_input", "check",
+    "RULES", "Checked", "Finding", "Interface", "NodeView", "Rule", "Scope", "Session", "bypass_inputs", "check",
     "needed_by", "sources", "targets",
 ]  # fmt: skip
 
@@ -74,57 +75,78 @@ def check(workflow: Workflow, catalogue: Catalogue, files: Files | None = None) 
     """
     problems: list[Problem] = []
     workflow = upgrade(workflow, catalogue.find)
-    scope = _check_scope(workflow, Session(catalogue, files or Files()), {}, "", (), problems)
+    scope = _Checker(Session(catalogue, files or Files()), problems).check(workflow, {}, "", ())
     if not workflow.nodes:
         problems.append(Problem("NF404", "nodes", "the recipe has no nodes", hint="add a node and declare an output"))
     return Checked(scope, problems)
 
 
-def _check_scope(
-    workflow: Workflow,
-    session: Session,
-    outer: dict[str, Workflow],
-    place: str,
-    stack: tuple[int, ...],
-    problems: list[Problem],
-) -> Scope:
-    """Check one recipe or definition; those it uses are checked first, each once."""
-    scope = Scope(workflow, place)
-    available = {**outer, **workflow.definitions}
-    stack = (*stack, id(workflow))
+class _Definition(NamedTuple):
+    """A sub-workflow, where it is defined, and the definitions that can be named there (its own not included)."""
 
-    def definition(name: str, where: str) -> Scope | None:
-        if name in scope.definitions:
-            return scope.definitions[name]
-        inner = available.get(name)
-        if inner is None:
-            hint = did_you_mean(name, available)
-            problems.append(Problem("NF112", place + where, f"the recipe defines no sub-workflow {name!r}", hint=hint))
-            return None
-        if id(inner) in stack or len(stack) > MAX_NESTING:
-            message = f"the sub-workflow {name!r} contains itself, or nests deeper than {MAX_NESTING}"
-            problems.append(Problem("NF113", place + where, message))
-            return None
-        at = f"{place}definitions.{name}."
-        scope.definitions[name] = _check_scope(inner, session, available, at, stack, problems)
-        return scope.definitions[name]
+    workflow: Workflow
+    place: str
+    around: dict[str, _Definition]
 
-    for name, declared in workflow.inputs.items():
-        for target in declared.to:
-            node, _, port = target.partition(".")
-            scope.fed[node, port] = name
-    for name, part in workflow.nodes.items():
-        view = resolve(name, part, session, definition, problems, place)
-        if view is not None:
-            scope.nodes[name] = view
-    scope.order = topological(scope)
-    problems += [f.problem(place) for f in graph_findings(scope)]
-    for name in scope.order:
-        view = scope.nodes[name]
-        view.outputs = output_types(view, scope)
-        for rule in RULES:
-            for finding in rule(view, scope, session):
-                problems.append(finding.problem(place))
-    scope.interface = interface_of(scope)
-    problems += [f.problem(place) for f in declared_findings(scope)]
-    return scope
+
+@dataclass
+class _Checker:
+    """Checks a recipe and the definitions it uses, each once."""
+
+    session: Session
+    problems: list[Problem]
+    done: dict[tuple[int, str], Scope] = field(default_factory=dict)
+
+    def check(self, workflow: Workflow, around: dict[str, _Definition], place: str, stack: tuple[int, ...]) -> Scope:
+        scope = Scope(workflow, place)
+        known: dict[str, _Definition] = {**around} if workflow.definitions else around
+        for name, inner in workflow.definitions.items():
+            known[name] = _Definition(inner, f"{place}definitions.{name}.", known)
+        stack = (*stack, id(workflow))
+
+        def definition(name: str, where: str) -> Scope | None:
+            if name not in scope.definitions and (inner := self._definition(name, place + where, known, stack)):
+                scope.definitions[name] = inner
+                scope.height = max(scope.height, inner.height + 1)
+            return scope.definitions.get(name)
+
+        for name, declared in workflow.inputs.items():
+            for target in declared.to:
+                node, _, port = target.partition(".")
+                scope.fed[node, port] = name
+        for name, part in workflow.nodes.items():
+            view = resolve(name, part, self.session, definition, self.problems, place)
+            if view is not None:
+                scope.nodes[name] = view
+        scope.order = topological(scope)
+        findings = [*graph_findings(scope)]
+        ordered = set(scope.order)
+        every = [*scope.order, *(name for name in scope.nodes if name not in ordered)]
+        for name in every:
+            scope.nodes[name].outputs = output_types(scope.nodes[name], scope)
+        findings += [
+            found for name in every for rule in RULES for found in rule(scope.nodes[name], scope, self.session)
+        ]
+        scope.interface = interface_of(scope)
+        findings += declared_findings(scope)
+        self.problems += [found.problem(place) for found in findings]
+        return scope
+
+    def _definition(self, name: str, where: str, known: dict[str, _Definition], stack: tuple[int, ...]) -> Scope | None:
+        """The definition that is meant by `name`, checked; None (and a problem) if it cannot be used."""
+        found = known.get(name)
+        if found is None:
+            hint = did_you_mean(name, known)
+            message = f"the recipe defines no sub-workflow {name!r}"
+            self.problems.append(Problem("NF112", where, message, hint=hint))
+            return None
+        key = id(found.workflow), found.place
+        inner = self.done.get(key)
+        if id(found.workflow) not in stack and len(stack) <= MAX_NESTING:
+            if inner is None:
+                inner = self.done[key] = self.check(found.workflow, found.around, found.place, stack)
+            if len(stack) + inner.height <= MAX_NESTING:
+                return inner
+        message = f"the sub-workflow {name!r} contains itself, or nests deeper than {MAX_NESTING}"
+        self.problems.append(Problem("NF113", where, message))
+        return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nodeflow.ports import ANY, EdgeType, accepts
 from nodeflow.problems import did_you_mean
 from nodeflow.rules.finding import Finding
-from nodeflow.rules.scope import NodeView, Scope, Session, bypass_input, sources
+from nodeflow.rules.scope import NodeView, Scope, Session, bypass_inputs, sources
 
 
 def links_fit(view: NodeView, scope: Scope, session: Session) -> Iterator[Finding]:
@@ -82,6 +82,8 @@ def mapping_fits(view: NodeView, scope: Scope, session: Session) -> Iterator[Fin
             yield Finding(
                 "NF104", place, f"{view.node.op} has no input {name!r}", hint=did_you_mean(name, view.interface.inputs)
             )
+        elif view.op is not None and name in (view.op.body_port, "over"):
+            yield Finding("NF206", place, f"{name!r} cannot be mapped: it decides which inputs the node has")
         elif name in view.node.values and isinstance(view.node.values[name], list):
             lengths[name] = len(view.node.values[name])
         elif isinstance(links := view.node.links.get(name), list):
@@ -105,6 +107,7 @@ def bypass_possible(view: NodeView, scope: Scope, session: Session) -> Iterator[
     }
     used |= {link.partition(".")[2] for link in scope.workflow.outputs.values() if link.startswith(f"{view.id}.")}
     for name in sorted(used & view.interface.outputs.keys()):
-        if bypass_input(view, view.interface.outputs[name]) is None:
+        given = view.node.links.keys() | view.node.values.keys()
+        if not any(p in given or (view.id, p) in scope.fed for p in bypass_inputs(view, view.interface.outputs[name])):
             message = f"bypassed, but it has no {view.interface.outputs[name]} input to pass through as {name!r}"
             yield Finding("NF114", f"nodes.{view.id}.mode", message, hint="mute it, or take it out")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nodeflow.errors import NodeflowError
 from nodeflow.files import Files
-from nodeflow.op import OP_NAME, Op
+from nodeflow.op import OP_NAME, OP_VERSION, Op
 from nodeflow.ports import ANY, EdgeType, Port, accepts, describe, edge_type, list_of
 from nodeflow.problems import Problem, did_you_mean
 from nodeflow.registry import Catalogue
@@ -47,7 +47,10 @@ class NodeView:
 
 @dataclass
 class Scope:
-    """A recipe or a definition, checked: its nodes, the order they can run in, and its interface."""
+    """A recipe or a definition, checked: its nodes, the order they can run in, and its interface.
+
+    fed: by (node, port), the declared input that feeds it. height: how deep the definitions in it nest.
+    """
 
     workflow: Workflow
     place: str
@@ -55,6 +58,7 @@ class Scope:
     order: list[str] = field(default_factory=list)
     definitions: dict[str, Scope] = field(default_factory=dict)
     fed: dict[tuple[str, str], str] = field(default_factory=dict)
+    height: int = 0
     interface: Interface = field(default_factory=lambda: Interface({}, {}))
 
 
@@ -95,7 +99,12 @@ def resolve(
     chosen = node.values.get(body)
     inner = definition(chosen, f"nodes.{name}.values.{body}") if isinstance(chosen, str) else None
     if inner is None:
-        return NodeView(name, node, Interface({**inputs, **{k: Port(k, Any) for k in node.links}}, {}), op)
+        return NodeView(
+            name,
+            node,
+            Interface({**{k: Port(k, Any, default=None) for k in (*node.links, *node.values)}, **inputs}, {}),
+            op,
+        )
     over = node.values.get("over", []) if "over" in inputs else None
     ports, outputs = inner.interface
     for key, port in ports.items():
@@ -122,11 +131,11 @@ def _op_interface(op: Op) -> Interface:
 def _op_problem(place: str, written: str, op: Op | None, catalogue: Catalogue) -> Problem:
     """What is wrong with an op that is not installed as it is written."""
     name, _, version = written.partition("@")
-    if not OP_NAME.fullmatch(name) or not version.isdigit():
+    if not OP_NAME.fullmatch(name) or not OP_VERSION.fullmatch(version):
         hint = f"did you mean {op.id}?" if op else ""
         return Problem("NF101", place, "not an op", "pack/name@version", describe(written), hint)
     if op is not None:
-        newer = len(version) > 6 or int(version) > op.version
+        newer = int(version) > op.version
         hint = "upgrade its pack" if newer else "no migration is known"
         return Problem("NF103", place, f"{name} is installed in another version", f"@{op.version}", f"@{version}", hint)
     pack = name.partition("/")[0]
@@ -236,9 +245,6 @@ def interface_of(scope: Scope) -> Interface:
     return Interface(inputs, {name: t for name, t in types.items() if t is not None})
 
 
-def bypass_input(view: NodeView, wanted: EdgeType) -> str | None:
-    """The first input with something to pass through of the wanted type."""
-    for name, port in view.interface.inputs.items():
-        if (name in view.node.links or name in view.node.values) and accepts(wanted, port.type):
-            return name
-    return None
+def bypass_inputs(view: NodeView, wanted: EdgeType) -> list[str]:
+    """The inputs that could be passed through as an output of the wanted type; the first that has something is."""
+    return [name for name, port in view.interface.inputs.items() if accepts(wanted, port.type)]
