@@ -11,6 +11,8 @@ import math
 from typing import NamedTuple
 
 BRACKET = 1.1
+DEEPEST = 64
+"""Brackets deeper than this are text (1.1 to the power of 64 is 446 already)."""
 _OPEN, _CLOSE = "\x01", "\x02"
 
 
@@ -30,15 +32,15 @@ def parse(prompt: str) -> list[Segment]:
     prompt = prompt.replace("\x00", "").replace(_OPEN, "").replace(_CLOSE, "")
     prompt = prompt.replace(r"\(", _OPEN).replace(r"\)", _CLOSE)
     segments: list[Segment] = []
-    todo = [(prompt, 1.0)]
+    todo = [(prompt, 1.0, 0)]
     while todo:
-        text, weight = todo.pop()
-        pieces = _split(text)
+        text, weight, depth = todo.pop()
+        pieces = _split(text) if depth < DEEPEST else [(text, False)]
         if len(pieces) == 1 and not pieces[0][1]:
             segments.append(Segment(text.replace(_OPEN, "(").replace(_CLOSE, ")"), weight))
             continue
         for piece, bracketed in reversed(pieces):
-            todo.append(_weighted(piece, weight) if bracketed else (piece, weight))
+            todo.append((*_weighted(piece, weight), depth + 1) if bracketed else (piece, weight, depth))
     return segments
 
 

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodeflow import NodeError
+
 
 def quick_gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(1.702 * x)
@@ -105,7 +107,7 @@ class ClipText(nn.Module):
     ) -> None:
         super().__init__()
         if hidden_act not in ACTIVATIONS:
-            raise ValueError(f"hidden_act {hidden_act!r}: expected one of {sorted(ACTIVATIONS)}")
+            raise NodeError(f"hidden_act {hidden_act!r}: expected one of {sorted(ACTIVATIONS)}")
         self.end = 49407 if eos_token_id == 2 and vocab_size == 49408 else eos_token_id  # 2: an error of old configs
         self.embeddings = Embeddings(vocab_size, max_position_embeddings, hidden_size)
         self.encoder = Layers(
@@ -129,7 +131,7 @@ class ClipText(nn.Module):
         """
         layers = self.encoder.layers
         if not 1 <= skip <= len(layers):
-            raise ValueError(f"CLIP skip {skip}: this encoder has {len(layers)} layers")
+            raise NodeError(f"CLIP skip {skip}: this encoder has {len(layers)} layers")
         x = self.embed(ids) if vectors is None else vectors
         x = x + self.embeddings.position_embedding.weight[: ids.shape[1]]
         kept = x

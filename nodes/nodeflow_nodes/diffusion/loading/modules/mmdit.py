@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodeflow import NodeError
+
 
 def timestep_features(timestep: Tensor, width: int = 256, period: float = 10_000.0) -> Tensor:
     """Sinusoidal features of `timestep` [B] -> float32 [B, width]: cosines, then sines, of falling frequencies."""
@@ -59,7 +61,7 @@ class Patches(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         rows, columns = latent.shape[-2] // self.patch, latent.shape[-1] // self.patch
         if max(rows, columns) > self.table:
-            raise ValueError(
+            raise NodeError(
                 f"this transformer knows {self.table}x{self.table} patches, the latent has {rows}x{columns}: "
                 "ask for a smaller picture"
             )
@@ -230,10 +232,10 @@ class MMDiT(nn.Module):
     ) -> None:
         super().__init__()
         if qk_norm not in (None, "rms_norm"):
-            raise ValueError(f"qk_norm {qk_norm!r}: expected None or 'rms_norm'")
+            raise NodeError(f"qk_norm {qk_norm!r}: expected None or 'rms_norm'")
         width = num_attention_heads * attention_head_dim
         if caption_projection_dim != width:
-            raise ValueError(f"caption_projection_dim {caption_projection_dim} differs from the width {width}")
+            raise NodeError(f"caption_projection_dim {caption_projection_dim} differs from the width {width}")
         self.patch, self.out_channels = patch_size, out_channels or in_channels
         self.pos_embed = Patches(in_channels, width, patch_size, pos_embed_max_size)
         self.time_text_embed = TimeText(width, pooled_projection_dim)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nodeflow import NodeError
+
 
 class TinyBlock(nn.Module):
     """Three convolutions and a skip."""
@@ -55,7 +57,7 @@ class TinyVae(nn.Module):
     ) -> None:
         super().__init__()
         if act_fn not in ACTIVATIONS:
-            raise ValueError(f"act_fn {act_fn!r}: expected one of {sorted(ACTIVATIONS)}")
+            raise NodeError(f"act_fn {act_fn!r}: expected one of {sorted(ACTIVATIONS)}")
         activation = ACTIVATIONS[act_fn]
         layers: list[nn.Module] = []
         for i, (count, width) in enumerate(zip(num_encoder_blocks, encoder_block_out_channels, strict=True)):
