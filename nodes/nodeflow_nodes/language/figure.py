@@ -45,9 +45,7 @@ def bars(rows: Sequence[tuple[Any, ...]], kept: int) -> Figure:
             draw.rectangle((LABEL, y + 9, LABEL + after * scale, y + ROW - 10), fill=colour)
         end = LABEL + max(before, after) * scale
         text = f"{after:.3f} drawn" if drawn else f"{after:.3f}" if after else "cut off"
-        draw.text(
-            (min(end + 7, WIDTH - VALUE - 20), y + ROW // 2), text, DRAWN if drawn else FAINT, font=small, anchor="lm"
-        )
+        draw.text((end + 7, y + ROW // 2), text, DRAWN if drawn else FAINT, font=small, anchor="lm")
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return Figure(buffer.getvalue(), "image/png", _alt(rows, kept))
