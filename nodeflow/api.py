@@ -7,7 +7,6 @@ run["image"]            # the value: a tensor [B, C, H, W]
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -140,6 +139,8 @@ def run(
 
 async def run_async(recipe: Recipe, inputs: Mapping[str, Any] | None = None, **options: Any) -> Run:
     """`run`, awaitable: the run goes on in a thread; cancelling the task cancels the run."""
+    import asyncio
+
     cancel = options.pop("cancel", None) or threading.Event()
     task = asyncio.create_task(asyncio.to_thread(run, recipe, inputs, cancel=cancel, **options))
     try:

@@ -126,12 +126,21 @@ class Engine:
     def cache(self) -> Cache:
         settings = self.settings
         return Cache(
-            settings.cache, ram_bytes=settings.ram_budget, disk_bytes=settings.disk_budget, warn=self.warnings.append
+            settings.cache,
+            ram_bytes=settings.ram_budget,
+            disk_bytes=settings.disk_budget,
+            accelerator_bytes=0 if self.device == "cpu" else settings.device_cache_budget,
+            warn=self.warnings.append,
         )
 
     @cached_property
     def weights(self) -> WeightsPool:
-        return WeightsPool(self.settings.weights_budget, self.device, find_pack=self.catalogue.owner)
+        return WeightsPool(
+            self.settings.weights_budget,
+            self.device,
+            device_budget=self.settings.device_weights_budget,
+            find_pack=self.catalogue.owner,
+        )
 
     @cached_property
     def artefacts(self) -> BlobStore:

@@ -28,7 +28,8 @@ class Settings:
     home: own models, records and configuration. cache: results and digests; may be deleted at any time.
     output: where results get their readable names. model_folders: further folders laid out like ComfyUI's `models`
     or A1111's. input_roots: folders that recipes may read files from, besides the recipe's own and the working folder.
-    ram_budget, disk_budget, weights_budget: bytes. device: "auto", "cpu", "cuda", "cuda:1", "mps".
+    ram_budget, disk_budget, weights_budget: bytes. device_cache_budget, device_weights_budget: the same on the
+    accelerator. device: "auto", "cpu", "cuda", "cuda:1", "mps".
     threads: CPU threads for tensors; 0: one a physical core. deadline: seconds a node may take; 0: no limit.
     """
 
@@ -42,6 +43,8 @@ class Settings:
     ram_budget: int = 4 * GB
     disk_budget: int = 20 * GB
     weights_budget: int = 12 * GB
+    device_cache_budget: int = 1 * GB
+    device_weights_budget: int = 12 * GB
     device: str = "auto"
     threads: int = 0
     deadline: float = 0.0
