@@ -57,7 +57,7 @@ def health(engine: Engine) -> dict[str, Any]:
                 "module": pack.module,
                 "distribution": pack.distribution,
                 "version": pack.version,
-                "ops": len(pack.ops),
+                "ops": len(pack.loaded().ops),
                 "error": pack.error,
             }
             for pack in catalogue.packs.values()

@@ -37,7 +37,7 @@ def doctor(
 
 def _show(found: dict[str, Any]) -> None:
     _section("Versions")
-    table(found["versions"].items(), indent=2)
+    table((item for item in found["versions"].items() if not item[0].startswith("pack:")), indent=2)
     _section("Device")
     numeric = {**found["numeric"], "device": found["device"]}
     table(((name, str(value)) for name, value in numeric.items()), indent=2)

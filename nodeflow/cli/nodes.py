@@ -66,7 +66,7 @@ def describe(
 
     catalogue = installed()
     name, at, version = op.partition("@")
-    found = catalogue.ops.get(name)
+    found = catalogue.find(name)
     if found is None:
         near = [other.name for other in search(catalogue, name.rpartition("/")[2])][:4]
         hint = did_you_mean(name, catalogue.ops) or (f"did you mean {', '.join(near)}?" if near else "")

@@ -33,9 +33,7 @@ PROBLEM = _object(
     {"place": TEXT, "expected": TEXT, "got": TEXT, "hint": TEXT},
 )
 FAILURE = _object({"node": TEXT, "op": TEXT, "message": TEXT, "inputs": _by_name(TEXT), "traceback": TEXT})
-COUNTS = _object(
-    dict.fromkeys(("steps", "computed", "cached", "failed", "blocked", "cancelled", "not_needed"), COUNT)
-)
+COUNTS = _object(dict.fromkeys(("steps", "computed", "cached", "failed", "blocked", "cancelled", "not_needed"), COUNT))
 RUN = _object(
     {
         "run": {"type": "string", "pattern": "^[0-9a-f]{32}$"},

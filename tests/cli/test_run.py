@@ -65,9 +65,7 @@ def test_values_are_read_by_the_inputs_type(here: Here, cli: Cli, port: str, tex
     ("port", "text", "expected"),
     [("number", "seven", "int"), ("number", "NaN", "int"), ("flag", "yes", "true or false")],
 )
-def test_values_that_do_not_fit_are_a_usage_error(
-    here: Here, cli: Cli, port: str, text: str, expected: str
-) -> None:
+def test_values_that_do_not_fit_are_a_usage_error(here: Here, cli: Cli, port: str, text: str, expected: str) -> None:
     inputs = {"it": {"to": [f"count.{port}"]}}
     cli.write("count.json", recipe({"count": {"op": "trial/count@1"}}, {"out": "count.text"}, inputs=inputs))
     done = here("run", "count.json", "--set", f"it={text}")
@@ -126,7 +124,7 @@ def test_a_recipe_from_a_picture(cli: Cli, hello: str) -> None:
 
 def failing(cli: Cli) -> str:
     """text ─┬▶ fail ─▶ after ─▶ bad
-             └▶ good"""
+    └▶ good"""
     nodes = {
         "text": {"op": "trial/text@1"},
         "fail": {"op": "trial/fail@1", "links": {"text": "text.text"}},

@@ -1,0 +1,72 @@
+"""`nodeflow cache` and `nodeflow runs`: what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli import shapes
+from tests.cli.conftest import Cli, Done
+
+Here = Callable[..., Done]
+
+
+def test_cache(cli: Cli, hello: str, tmp_path: Path) -> None:
+    assert cli("cache", "path").out == f"{tmp_path / 'home' / 'cache'}\n"
+    assert shapes.fits(cli("cache", "--json").json, shapes.CACHE)["entries"] == 0
+    cli("run", hello)
+    kept = shapes.fits(cli("cache", "--json").json, shapes.CACHE)
+    assert kept["entries"] >= 2
+    assert f"results  {kept['entries']}" in cli("cache").out
+    cleared = cli("cache", "clear")
+    assert (cleared.code, cleared.out.startswith(f"deleted {kept['entries']} results")) == (0, True)
+    assert cli("cache", "--json").json["entries"] == 0
+    assert cli("run", hello, "--json").json["counts"]["cached"] == 0
+
+
+def test_runs(cli: Cli, hello: str) -> None:
+    assert "No runs are recorded." in cli("runs").err
+    cli("run", hello)
+    cli("run", hello, "--set", "n=4")
+    listed = cli("runs", "--json").json["runs"]
+    assert [(row["number"], row["state"]) for row in listed] == [(2, "completed"), (1, "completed")]
+    table = cli("runs").out.splitlines()
+    assert [line.split()[0] for line in table] == ["number", "2", "1"]
+    assert cli("runs", "-n", "1").out.splitlines()[1].split()[0] == "2"
+    shown = cli("runs", "show", listed[0]["id"][:6])
+    assert shown.code == 0
+    assert any(line.split()[:3] == ["sum", "trial/add@1", "computed"] for line in shown.out.splitlines())
+    assert "output/sum-2.json" in shown.out
+
+
+def test_a_run_can_be_run_again(here: Here, cli: Cli, hello: str) -> None:
+    here("run", hello, "--set", "n=39")
+    run = here("runs", "--json").json["runs"][0]["id"]
+    cli.write("again.json", here("runs", "show", run, "--recipe").out)
+    again = here("run", "again.json", "--json")
+    assert again.json["outputs"]["sum"]["value"] == 41
+    assert again.json["counts"]["computed"] == 0
+    everything = here("runs", "show", run, "--json").json
+    assert everything["recipe"]["nodes"]["sum"]["values"]["b"] == 39
+    assert {a["output"] for a in everything["artefacts"]} == {"said", "sum"}
+
+
+def test_runs_that_are_not_there(here: Here) -> None:
+    for name in ("deadbeef", "", "\x1b[31m"):
+        done = here("runs", "show", name)
+        assert done.code == 2
+        assert "\x1b" not in done.err
+
+
+def test_a_damaged_record_is_a_fault_of_the_installation(here: Here, tmp_path: Path, hello: str) -> None:
+    here("run", hello)
+    (tmp_path / "home" / "runs.db").write_bytes(b"no database" * 100)
+    for name in ("runs.db-wal", "runs.db-shm"):
+        (tmp_path / "home" / name).unlink(missing_ok=True)
+    done = here("runs")
+    assert done.code == 5
+    assert "is damaged" in done.err
+    assert "Traceback" not in done.err
+    ran = here("run", hello)  # a run does not need the record
+    assert ran.code == 0
+    assert "warning" in ran.err
