@@ -28,8 +28,8 @@ WATCHED = textwrap.dedent(
     from nodeflow.problems import ProblemsError
 
     FORBIDDEN = tuple(
-        "subprocess. os.system os.exec os.spawn os.fork os.posix_spawn socket. urllib. http. ctypes. os.remove os.rename "
-        "os.mkdir os.rmdir os.chmod shutil. pickle. exec compile marshal.".split()
+        "subprocess. os.system os.exec os.spawn os.fork os.posix_spawn socket. urllib. http. ctypes. os.remove "
+        "os.rename os.mkdir os.rmdir os.chmod shutil. pickle. exec compile marshal.".split()
     )
     engine = Engine()
     cache = os.path.realpath(engine.settings.cache)
