@@ -2,8 +2,8 @@
 
 Two formats, both plain text. `write a prompt: red star =>` is answered by a caption that shows the asked things, and
 `tell a story: red star =>` by three or four sentences about them. What has to be copied stands right before the answer
-and comes back in it several times in stories, so that copying is rewarded often. Some answers begin with it at once: that
-is the easiest place to learn to copy from, and without it 17,000 texts taught no copying at all.
+and comes back in it several times in stories, so that copying is rewarded often. Some answers begin with it at once:
+that is the easiest place to learn to copy from, and without it 17,000 texts taught no copying at all.
 """
 
 from __future__ import annotations
