@@ -27,7 +27,7 @@ def test_sample_reports_steps_and_previews():
     result = nodes.sample(MODEL, text(2), EMPTY, text(1), steps=5, ctx=ctx)
     assert torch.allclose(result.samples, torch.full((2, 4, 8, 8), 4.0), atol=1e-4)
     assert ctx.steps == [(i, 5) for i in range(1, 6)]
-    assert [tuple(p.shape) for p in ctx.previews] == [(2, 3, 8, 8)] * 5
+    assert {tuple(p.shape) for p in ctx.previews} == {(2, 3, 8, 8)}  # at most ten a second
     assert all(p.min() >= 0 and p.max() <= 1 for p in ctx.previews)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
@@ -420,6 +421,21 @@ def _errors() -> Iterator[None]:
         raise NodeError(str(error)) from error
 
 
+class _Previews:
+    """Shows at most ten previews a second, so that a fast model is not held up by them."""
+
+    def __init__(self, show: Callable[[Tensor], None], interval: float = 0.1) -> None:
+        self._show = show
+        self._interval = interval
+        self._next = 0.0
+
+    def __call__(self, estimate: Tensor) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self._interval
+            self._show(estimate)
+
+
 class _Opened(ExitStack):
     """A guider with its modules loaded, for as long as the block lasts."""
 
@@ -485,7 +501,7 @@ class _Opened(ExitStack):
         hooks = run.Hooks(
             check=ctx.check,
             progress=ctx.progress,
-            preview=lambda estimate: ctx.preview(to_rgb(estimate, denoiser.family)),
+            preview=_Previews(lambda estimate: ctx.preview(to_rgb(estimate, denoiser.family))),
             warn=ctx.warn,
         )
         result = run.sample(

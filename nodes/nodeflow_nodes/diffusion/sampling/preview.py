@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-FACTORS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {}
+FACTORS: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
+    # 512 pictures of training.world, 30% of them with extras: root mean square error .085
+    "nodeflow": (
+        ((0.141, 0.334, 0.083), (0.279, -0.088, -0.058), (-0.043, 0.091, -0.258), (-0.013, -0.021, -0.025)),
+        (0.538, 0.441, 0.397),
+    ),
+}
 """By family: a row of RGB for each latent channel (in the model's space), then the RGB of a zero latent. Fitted by
 least squares on latents of pictures and the pictures shrunk to the latents' size (`fit`)."""
 
