@@ -83,7 +83,8 @@ class Result:
     """How a case came out.
 
     error: max|ours − recorded| / std(recorded) of the latent (sigmas: largest relative difference), the smaller one of
-    the two recordings. equal: bit for bit. conditioning: largest absolute difference; conditioning_equal. picture: the
+    the two recordings. equal: bit for bit. conditioning: the largest difference, in units of the recorded standard
+    deviation where that is above 1 (SDXL's states are not normalised); conditioning_equal: bit for bit. picture: the
     largest difference in 8-bit steps. seconds: of our run. problem: why it did not run.
     """
 
@@ -204,7 +205,7 @@ def _latents(case: dict[str, Any], result: Result, ctx: Any) -> None:
 
 def _conditionings(case: dict[str, Any], text_encoder: Any, result: Result, ctx: Any) -> tuple[Any, Any]:
     from nodeflow import Conditioning
-    from nodeflow_nodes.diffusion import encode_nodes
+    from nodeflow_nodes.diffusion import conditioning_nodes, encode_nodes
 
     if case["kind"] == "flow":
         return _drawn(case["positive"], case), None if case["cfg"] == 1 else _drawn(case["negative"], case)
@@ -223,11 +224,9 @@ def _conditionings(case: dict[str, Any], text_encoder: Any, result: Result, ctx:
             other = other.map(area=area, strength=second["strength"])
             positive = Conditioning((*positive.conditions, *other.conditions))
         else:
-            (a,), (b,) = positive.conditions, other.conditions
-            positive = Conditioning((replace(a, tokens=a.tokens * 0.3 + b.tokens * 0.7),))
+            positive = conditioning_nodes.average_conditioning(positive, other, 0.3)
     if "control" in case:
-        hint = _control(case["control"])
-        positive, negative = positive.map(control=(hint,)), negative.map(control=(hint,))
+        positive, negative = (_controlled(side, case["control"]) for side in (positive, negative))
     return positive, negative
 
 
@@ -236,7 +235,7 @@ def _compare_conditioning(case: dict[str, Any], positive: Any, result: Result) -
 
     theirs = recorded(case["conditioning"])
     ours = positive.conditions[0].tokens
-    result.conditioning = float((ours - theirs).abs().max())
+    result.conditioning = float((ours - theirs).abs().max() / theirs.std().clamp_min(1.0))
     result.conditioning_equal = torch.equal(ours, theirs)
 
 
@@ -287,12 +286,13 @@ def _with_lora(spec: dict[str, Any], model: Any, text_encoder: Any) -> tuple[Any
     return applied.model, applied.text_encoder
 
 
-def _control(spec: dict[str, Any]) -> Any:
-    from nodeflow import ControlHint
-    from nodeflow_nodes.diffusion import load_nodes
+def _controlled(conditioning: Any, spec: dict[str, Any]) -> Any:
+    from nodeflow_nodes.diffusion import conditioning_nodes, load_nodes
 
     network = load_nodes.load_controlnet(file_of(spec["file"]))
-    return ControlHint(network, _solid(spec["image"]), spec["strength"], spec["start"], spec["end"])
+    return conditioning_nodes.apply_control_net(
+        conditioning, network, _solid(spec["image"]), spec["strength"], spec["start"], spec["end"]
+    )
 
 
 # --- the report -----------------------------------------------------------------------------------------------------
