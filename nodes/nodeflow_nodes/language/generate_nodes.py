@@ -61,7 +61,7 @@ def generate(
 
     Returns:
         text: what the model wrote, without blanks at its ends.
-        whole: the prompt and what the model wrote, exactly.
+        whole: the prompt and what the model wrote, exactly; in a chat, with an empty line between them.
         tokens: how many tokens were written, the end token included.
         finish: why it ended: the model said so ("end"), a stop text came, or `max_tokens` was reached ("length").
     """
@@ -77,7 +77,8 @@ def generate(
             module, start, sampling, seed, limit, stop_strings(stop), ctx, ctx.text,
             lambda done: ctx.progress(done, limit, "tokens"),
         )  # fmt: skip
-    return Text(written.text.strip(), prompt + written.text, len(written.ids), written.finish)
+    whole = f"{prompt}\n\n{written.text.strip()}" if chat else prompt + written.text
+    return Text(written.text.strip(), whole, len(written.ids), written.finish)
 
 
 @node("language/generate_batch", device=True, title="Write several texts")

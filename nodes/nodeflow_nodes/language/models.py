@@ -137,13 +137,15 @@ def load_module(path: str, precision: str, device: str) -> LanguageModule:
     from .modules import llama
 
     model = describe(path)
-    tokens = load_tokens(model)
     dtype = _dtype(precision, model, device)
     if model.kind == "folder" and llama.supports(model.config):
-        return LanguageModule(PlainReader(_plain(model, dtype, device)), tokens, _context(model.config), device)
-    from .library import load_model
+        plain = PlainReader(_plain(model, dtype, device))
+        return LanguageModule(plain, load_tokens(model), _context(model.config), device)
+    from .library import load_model, reading
 
-    module = load_model(model, dtype).to(device)
+    with reading(model):
+        tokens = load_tokens(model)
+        module = load_model(model, dtype).to(device)
     return LanguageModule(LibraryReader(module), tokens, _context(module.config.to_dict()), device)
 
 
