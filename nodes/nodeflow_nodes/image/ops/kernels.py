@@ -33,16 +33,27 @@ def separable(x: Tensor, kernel: Tensor) -> Tensor:
     radius = len(kernel) // 2
     if radius == 0:
         return x.clone()
+    rows, columns = x.shape[2:]
+    flat = functional.pad(x, (radius, radius, radius, radius), mode="replicate").flatten(0, 1)
     kernel = kernel.to(x.device, x.dtype)
-    flat = x.reshape(-1, 1, *x.shape[2:])
-    flat = functional.conv2d(_extend(flat, 3, radius), kernel.view(1, 1, 1, -1))
-    flat = functional.conv2d(_extend(flat, 2, radius), kernel.view(1, 1, -1, 1))
-    return flat.view(x.shape)
+    return _along(_along(flat, 2, columns, kernel), 1, rows, kernel).view(x.shape)
 
 
-def _extend(x: Tensor, dim: int, radius: int) -> Tensor:
-    index = torch.arange(-radius, x.shape[dim] + radius, device=x.device).clamp(0, x.shape[dim] - 1)
-    return x.index_select(dim, index)
+def _along(x: Tensor, dim: int, length: int, kernel: Tensor) -> Tensor:
+    """[N, h, w] filtered along dimension 1 or 2, which has `length` cells without its frame: by products with the band
+    matrix of the kernel, in blocks, which is several times faster than a convolution of single channels."""
+    radius = len(kernel) // 2
+    block = min(length, max(32, radius))
+    matrix = torch.zeros(block, block + 2 * radius, dtype=x.dtype, device=x.device)
+    for row in range(block):
+        matrix[row, row : row + 2 * radius + 1] = kernel
+    parts = []
+    for start in range(0, length, block):
+        count = min(block, length - start)
+        band = matrix[:count, : count + 2 * radius].expand(x.shape[0], -1, -1)
+        window = x.narrow(dim, start, count + 2 * radius)
+        parts.append(torch.bmm(band, window) if dim == 1 else torch.bmm(window, band.transpose(1, 2)))
+    return torch.cat(parts, dim)
 
 
 def solid(image: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:

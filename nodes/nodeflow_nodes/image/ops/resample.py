@@ -15,6 +15,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+BLOCK = 32
+
 
 def _triangle(x: Tensor) -> Tensor:
     return (1 - x.abs()).clamp(min=0)
@@ -68,27 +70,47 @@ def taps(source: int, target: int, name: str) -> tuple[Tensor, Tensor]:
     return index.clamp(0, source - 1).long(), weight.to(torch.float32)
 
 
+@lru_cache(maxsize=64)
+def _bands(source: int, target: int, name: str) -> list[tuple[int, int, Tensor]]:
+    """The weights as blocks on the diagonal: (first input cell, last + 1, float32 [outputs, inputs]) for each run of
+    `BLOCK` outputs. Multiplying them is as fast as matrices are, and little more work than the taps alone."""
+    index, weight = taps(source, target, name)
+    bands = []
+    for start in range(0, target, BLOCK):
+        rows, values = index[start : start + BLOCK], weight[start : start + BLOCK]
+        used = values != 0
+        low, high = int(rows[used].min()), int(rows[used].max()) + 1
+        band = torch.zeros(len(rows), high - low)
+        band.scatter_add_(1, (rows - low).clamp(0, high - low - 1), values * used)
+        bands.append((low, high, band))
+    return bands
+
+
 def _along(x: Tensor, dim: int, target: int, name: str) -> Tensor:
+    """[N, h, w] resized along dimension 1 or 2. Each of the N is computed alike, whatever N is."""
     if x.shape[dim] == target:
         return x
-    index, weight = (t.to(x.device) for t in taps(x.shape[dim], target, name))
-    shape = [1] * x.dim()
-    shape[dim] = target
-    if index.shape[1] == 1:
-        return x.index_select(dim, index[:, 0])
-    result: Tensor | None = None
-    for k in range(index.shape[1]):
-        part = x.index_select(dim, index[:, k]) * weight[:, k].view(shape)
-        result = part if result is None else result.add_(part)
-    assert result is not None
-    return result
+    if name == "nearest":
+        return x.index_select(dim, taps(x.shape[dim], target, name)[0][:, 0].to(x.device))
+    parts = []
+    for low, high, band in _bands(x.shape[dim], target, name):
+        matrix = band.to(x.device, x.dtype).expand(x.shape[0], -1, -1)
+        if dim == 1:
+            parts.append(torch.bmm(matrix, x[:, low:high]))
+        else:
+            parts.append(torch.bmm(x[:, :, low:high], matrix.transpose(1, 2)))
+    return torch.cat(parts, dim)
 
 
 def resample(x: Tensor, height: int, width: int, name: str = "lanczos") -> Tensor:
     """The last two dimensions resized to `height` and `width`. Values may overshoot with bicubic and lanczos."""
-    if x.shape[-2] * width <= x.shape[-1] * height:  # the cheaper order first
-        return _along(_along(x, x.dim() - 1, width, name), x.dim() - 2, height, name)
-    return _along(_along(x, x.dim() - 2, height, name), x.dim() - 1, width, name)
+    rows, columns = x.shape[-2:]
+    flat = x.reshape(-1, rows, columns)
+    if rows * width <= columns * height:  # the cheaper order first
+        flat = _along(_along(flat, 2, width, name), 1, height, name)
+    else:
+        flat = _along(_along(flat, 1, height, name), 2, width, name)
+    return flat.view(*x.shape[:-2], height, width)
 
 
 def resize_image(image: Tensor, height: int, width: int, name: str = "lanczos") -> Tensor:
