@@ -6,6 +6,7 @@ Two kinds behind one interface: plain torch Llama, and any causal model of trans
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -120,6 +121,7 @@ class LibraryReader:
     def __init__(self, module: Any) -> None:
         self.module = module
         self.parameters, self.buffers = module.parameters, module.buffers
+        self.keeps = "logits_to_keep" in inspect.signature(module.forward).parameters
 
     def start(self, room: int) -> LibraryState:
         return LibraryState()
@@ -127,7 +129,8 @@ class LibraryReader:
     def read(self, ids: Tensor, state: LibraryState, every: bool) -> Tensor:
         state.ids += ids.tolist()
         feed = ids if state.past is not None else torch.tensor(state.ids, device=ids.device)
-        out = self.module(input_ids=feed[None], past_key_values=state.past, use_cache=True)
+        few = {"logits_to_keep": 1} if self.keeps and not every else {}
+        out = self.module(input_ids=feed[None], past_key_values=state.past, use_cache=True, **few)
         state.past = getattr(out, "past_key_values", None)
         return out.logits[0, -len(ids) :] if every else out.logits[0, -1:]
 

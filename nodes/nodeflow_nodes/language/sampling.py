@@ -53,9 +53,9 @@ class Distribution:
 def penalise(logits: Tensor, seen: Iterable[int], penalty: float) -> Tensor:
     """Make the tokens in `seen` less likely: positive logits are divided by `penalty`, negative ones multiplied by it
     (Keskar et al. 2019, CTRL, section 4.1, in the form for negative logits that all libraries use). Once a token."""
-    ids = torch.tensor(sorted(set(seen)), dtype=torch.long)
-    if penalty == 1.0 or not len(ids):
+    if penalty == 1.0:
         return logits
+    ids = torch.tensor(sorted(set(seen)), dtype=torch.long)
     chosen = logits[ids]
     return logits.index_put((ids,), torch.where(chosen > 0, chosen / penalty, chosen * penalty))
 

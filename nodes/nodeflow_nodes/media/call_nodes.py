@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from nodeflow import Audio, Context, Image, Multiline, NodeError, Pipeline, Range, Seed, Video, node
+from nodeflow import Audio, Context, Image, Mask, Multiline, NodeError, Pipeline, Range, Seed, Video, node
 
 Text = Annotated[str, Multiline()]
 Steps = Annotated[int, Range(0, 1000, step=1)]
@@ -25,6 +25,7 @@ def call_pipeline_images(
     count: Annotated[int, Range(1, 1000, step=1)] = 1,
     seed: Seed = 0,
     image: Image | None = None,
+    mask: Mask | None = None,
     extra: Extra = "",
     *,
     ctx: Context,
@@ -45,7 +46,8 @@ def call_pipeline_images(
         count: how many pictures, made one after another; picture i is the one that seed + i gives alone.
         seed: where chance begins.
         image: a picture to start from, for pipelines that take one.
-        extra: further arguments of the pipeline's call as a JSON object, such as `{"eta": 0.5}`.
+        mask: 1 where the picture is to be painted anew, for inpainting pipelines.
+        extra: further arguments of the pipeline's call as a JSON object, such as `{"strength": 0.5}`.
 
     Returns:
         The pictures, [B, C, H, W], 0..1.
@@ -53,7 +55,7 @@ def call_pipeline_images(
     from .pipelines import pictures, result
 
     given = _common(prompt, negative, steps, guidance)
-    given |= {"width": width or None, "height": height or None, "image": image}
+    given |= {"width": width or None, "height": height or None, "image": image, "mask_image/mask": mask}
     made = []
     with ctx.weights.use(pipeline, ctx.device) as module:
         import torch

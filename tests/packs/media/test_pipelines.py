@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,19 @@ def test_each_picture_of_a_batch_is_the_one_made_alone(images: Pipeline) -> None
     alone = [call_pipeline_images(images, "a star", seed=7 + i, **options) for i in range(3)]
     assert torch.equal(made, torch.cat(alone))
     assert not torch.equal(made[0], made[1])
+
+
+def test_pipelines_that_start_from_a_picture(images_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(images_folder, folder)
+    change(folder, _class_name="StableDiffusionInpaintPipeline")
+    picture, mask = torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 1, 16, 16)
+    options: dict[str, Any] = {"steps": 4, "width": 16, "height": 16, "image": picture, "mask": mask}
+    made = call_pipeline_images(handle(folder), "a star", extra='{"strength": 0.5}', **options)
+    assert made.shape == (1, 3, 16, 16)
+    mask[..., :8] = 0
+    other = call_pipeline_images(handle(folder), "a star", extra='{"strength": 0.5}', **options)
+    assert not torch.equal(made, other)
 
 
 def test_frames(tmp_path: Path) -> None:
