@@ -13,14 +13,17 @@ What is built is the same document that the canvas and the CLI read and write.
 
 from __future__ import annotations
 
+import enum
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nodeflow.errors import NodeflowError
 from nodeflow.op import Op, current_builder
+from nodeflow.ports import SAFE_INTEGER, describe
 from nodeflow.problems import did_you_mean
 from nodeflow.workflow import Input, Node, Workflow
 
@@ -136,7 +139,7 @@ class Graph:
                 declared = self._inputs[value.name]
                 self._inputs[value.name] = declared.model_copy(update={"to": [*declared.to, f"{name}.{port}"]})
                 if value.default is not _UNSET:
-                    values[port] = value.default
+                    values[port] = _literal(value.default, f"input {value.name!r}")
             elif isinstance(value, Output):
                 self._own(value)
                 links[port] = str(value)
@@ -147,7 +150,7 @@ class Graph:
             elif isinstance(value, (list, tuple)) and any(isinstance(v, (Output, Outputs, Placeholder)) for v in value):
                 raise NodeflowError(f"{op}: input {port!r}: a list holds either outputs of nodes or plain values only")
             else:
-                values[port] = value
+                values[port] = _literal(value, f"{op}: input {port!r}")
         self._nodes[name] = Node(op=op, values=values, links=links, **options)
         return name
 
@@ -178,6 +181,23 @@ class Graph:
                 layout={},
             ).to_json()
         )
+
+
+def _literal(value: Any, place: str) -> Any:
+    """A value as a recipe can hold it: enums by their value, paths as text, tuples as lists."""
+    if isinstance(value, enum.Enum):
+        return _literal(value.value, place)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return [_literal(item, place) for item in value]
+    if isinstance(value, dict):
+        return {key: _literal(item, place) for key, item in value.items()}
+    if type(value) is float and value.is_integer() and abs(value) <= SAFE_INTEGER:
+        return int(value)  # as it is read from a file
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise NodeflowError(f"{place}: expected a plain value or a node's output, got {describe(value)}")
 
 
 @contextmanager

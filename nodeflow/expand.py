@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nodeflow.keys import Const, External, Ref, Source
+from nodeflow.keys import Const, External, Ref, Source, widened
 from nodeflow.op import Op
-from nodeflow.ports import Port
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.rules import NodeView, Scope, bypass_inputs
 
@@ -129,7 +128,7 @@ def _apply_bound(
             inputs.pop(port, None)
             source = bound[name]
             if isinstance(source, Const):
-                values[port] = _widened(spec, source.value)
+                values[port] = widened(spec, source.value)
             else:
                 inputs[port] = source
         elif port not in values and port not in inputs and spec.required:
@@ -151,17 +150,11 @@ def _bypassed(view: NodeView, values: dict[str, Any], inputs: dict[str, Any]) ->
     return outputs
 
 
-def _widened(port: Port, value: Any) -> Any:
-    """A literal that comes from another port: a whole number is the same number for a port of real numbers."""
-    members = port.type.members
-    return float(value) if type(value) is int and float in members and int not in members else value
-
-
 def _emit(view: NodeView, name: str, values: dict[str, Any], inputs: dict[str, Any], result: Expansion) -> Result:
     """Add one call of a node; returns where its outputs come from."""
     for port in [p for p, source in inputs.items() if type(source) is Const]:
         value, spec = inputs.pop(port).value, view.interface.inputs.get(port)
-        values[port] = _widened(spec, value) if spec else value
+        values[port] = widened(spec, value) if spec else value
     if view.op is None:
         assert view.scope is not None
         bound: dict[str, Source] = {**{k: Const(v) for k, v in values.items()}, **inputs}

@@ -76,12 +76,16 @@ class Files:
         Raises:
             FileProblem: NF301..NF304.
         """
-        if "\0" in value or any(ord(c) < 32 for c in value):
+        if any(ord(c) < 32 for c in value):
             raise FileProblem("NF303", "a file name has control characters", got=repr(value)[:80])
-        if kind := port.extra(ModelFile):
-            return self._find_model(kind.folder, value)
-        kind = port.extra(InputFile)
-        return self._find_input(value, kind.suffixes if kind else ())
+        try:
+            if kind := port.extra(ModelFile):
+                return self._find_model(kind.folder, value)
+            kind = port.extra(InputFile)
+            return self._find_input(value, kind.suffixes if kind else ())
+        except (OSError, ValueError) as error:  # too long, or not a name at all
+            reason = getattr(error, "strerror", None) or "it is no file name"
+            raise FileProblem("NF302", f"the file cannot be looked for: {reason}", got=repr(value)[:80]) from None
 
     def resolve(self, port: Port, value: str) -> File:
         """The file with its content digest."""
@@ -109,7 +113,8 @@ class Files:
                 expected=f"a file or folder in {looked}",
                 hint=did_you_mean(name, models) or "put the file there, or set model_folders",
             )
-        if not self._inside(path, self.model_folders):
+        subs = (folder, *ALIASES.get(folder, ()))
+        if not self._inside(path, [*self.model_folders, *(root / sub for root in self.model_folders for sub in subs)]):
             raise FileProblem(
                 "NF303",
                 f"the model {name!r} is a link out of the model folders",

@@ -1,14 +1,16 @@
 """JSON from outside and JSON that is saved: strict reading, canonical writing.
 
 Reading refuses what would be lost or would hurt: duplicate keys, NaN and infinities, numbers of absurd length, deep
-nesting, huge files. Writing gives one text per document. Numbers are written as JavaScript writes them (`1.0` as
-`1`, `1e-07` as `1e-7`) and integers beyond 2**53 as strings, so that a canvas in a browser saves the same bytes.
+nesting, huge files, halves of characters. Writing gives one text per document. Numbers are written and read as
+JavaScript does (`1.0` is `1`, `1e-07` is `1e-7`) and keys are sorted as it does, so that a canvas in a browser saves
+the same bytes; integers beyond 2**53, which it would round, are written as strings.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from json.encoder import encode_basestring as quote
 from typing import Any
 
@@ -48,7 +50,11 @@ def parse_json(text: str | bytes, *, source: str = "", max_bytes: int = MAX_BYTE
         raise refuse("the document is empty")
     try:
         document = json.loads(
-            text.removeprefix("\ufeff"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+            text.removeprefix("\ufeff"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_integer,
         )
     except json.JSONDecodeError as error:
         at_end = error.pos >= len(text.rstrip())
@@ -62,6 +68,13 @@ def parse_json(text: str | bytes, *, source: str = "", max_bytes: int = MAX_BYTE
         raise refuse(str(error) if isinstance(error, _Number) else "a number has too many digits") from None
     if _too_deep(document):
         raise refuse(f"objects and lists nest deeper than {MAX_DEPTH}")
+    if not text.isascii() or re.search(r"\\u[dD][89a-fA-F]", text):
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise refuse(
+                "a text has half of a character (a lone surrogate)", hint="was it cut in the middle?"
+            ) from None
     return document
 
 
@@ -84,6 +97,14 @@ def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise _Number(f"the number {text[:40]} is too large")
+    return int(value) if value.is_integer() and abs(value) <= SAFE_INTEGER else value
+
+
+def _integer(text: str) -> float:
+    """An integer; but what JavaScript writes for a large real number is that number."""
+    value = int(text)
+    if abs(value) > SAFE_INTEGER and len(text) <= 22 and number_text(float(value)) == text:
+        return float(value)
     return value
 
 
@@ -149,11 +170,16 @@ def dump_json(value: Any, *, indent: int | None = 2, sort: bool = False, level: 
         gap = "\n" + " " * (indent * (level + 1))
         start, end, colon, comma = gap, "\n" + " " * (indent * level), ": ", "," + gap
     if is_dict:
-        items = sorted(value.items()) if sort else value.items()
+        items = [(key, value[key]) for key in sorted(value, key=key_order)] if sort else value.items()
         parts = [quote(k) + colon + dump_json(v, indent=indent, sort=sort, level=level + 1) for k, v in items]
     else:
         parts = [dump_json(v, indent=indent, sort=sort, level=level + 1) for v in value]
     return opening + start + comma.join(parts) + end + closing
+
+
+def key_order(key: str) -> bytes:
+    """What keys are sorted by: UTF-16, as in JavaScript and RFC 8785."""
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 def canonical(value: Any) -> str:

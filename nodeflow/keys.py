@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from nodeflow.jsonio import canonical
 from nodeflow.op import Op
+from nodeflow.ports import Port
 from nodeflow.types import File
 
 
@@ -78,6 +79,12 @@ def value_key(value: Any) -> str:
     return blake3(b"value" + typed(value)).hexdigest()
 
 
+def widened(port: Port, value: Any) -> Any:
+    """A literal that no port has parsed: a whole number is the same number for a port of real numbers."""
+    members = port.type.members
+    return float(value) if type(value) is int and float in members and int not in members else value
+
+
 class OpHead:
     """What the keys of all nodes of one op begin with."""
 
@@ -87,7 +94,7 @@ class OpHead:
         self.numeric = numeric if op.numeric else ""
         parts = ("v1", op.name, str(op.version), code_digest, self.numeric)
         self.hasher = blake3(b"".join(_field(p.encode()) for p in parts))
-        self.defaults = {k: p.default for k, p in op.inputs.items() if not p.required}
+        self.defaults = {k: widened(p, p.default) for k, p in op.inputs.items() if not p.required}
         self.default_bytes = {k: _field(k.encode()) + _field(typed(v)) for k, v in self.defaults.items()}
 
 
@@ -171,7 +178,7 @@ def parts_of(
 
 def _plain(value: Any) -> Any:
     """A value as JSON that shows its type: a whole number that is a float is written as `{"float": "1.0"}`."""
-    if type(value) is float and value == int(value):
+    if type(value) is float and value.is_integer():
         return {"float": repr(value)}
     if type(value) is File:
         return {"file": value.name, "digest": value.digest}

@@ -7,6 +7,7 @@ An `Op` knows what a node *is*; how it is run, cached or drawn is known elsewher
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 import typing
@@ -17,7 +18,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from nodeflow.errors import NodeflowError
-from nodeflow.ports import MISSING, Body, EdgeType, Port, make_port
+from nodeflow.ports import MISSING, Body, EdgeType, Port, describe, make_port
 from nodeflow.types import holds_tensors
 
 OP_NAME = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)+")
@@ -101,7 +102,19 @@ class Op:
             if name != "ctx":
                 default = MISSING if parameter.default is inspect.Parameter.empty else parameter.default
                 ports[name] = self._port(name, docs.get(name, ""), default, name in self.lazy)
+                self._check_default(ports[name])
         return ports
+
+    def _check_default(self, port: Port) -> None:
+        """A default goes into keys without being parsed, so it must be a plain value, and of the port's own type."""
+        if port.default is None or port.default is MISSING:
+            return
+        plain = isinstance(port.default, (bool, int, float, str, enum.Enum, list, dict))
+        if not plain or port.is_file:
+            raise NodeflowError(
+                f"{self.id} ({self.function.__module__}), {port.name}: the default must be None or a plain value "
+                f"({'a file has none' if port.is_file else describe(port.default)}); set it in the body"
+            )
 
     @cached_property
     def outputs(self) -> dict[str, Port]:
@@ -221,6 +234,8 @@ def node(
         for parameter in parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise NodeflowError(f"node {name}: *{parameter.name} is no port; name each input")
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise NodeflowError(f"node {name}: input {parameter.name!r} must be usable by name; remove the /")
             if parameter.annotation is parameter.empty and parameter.name != "ctx":
                 raise NodeflowError(f"node {name}: input {parameter.name!r} has no type annotation")
         if "return" not in function.__annotations__:

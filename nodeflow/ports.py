@@ -8,6 +8,7 @@ rule for a legal edge is `accepts`, the rule for a literal value is `Port.parse`
 from __future__ import annotations
 
 import enum
+import math
 import re
 import types
 import typing
@@ -283,11 +284,7 @@ class Port:
         Raises:
             pydantic.ValidationError: if it does not fit.
         """
-        if type(value) is str and len(value) > 15 and int in self.type.members and str not in self.type.members:
-            value = _big_integer(value)
-        if type(value) is str and isinstance(self.annotation, type) and issubclass(self.annotation, enum.Enum):
-            return self._adapter.validate_python(value, strict=False)
-        return self._adapter.validate_python(value)
+        return self._adapter.validate_python(_revived(value, self.type))
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the literal values this port takes."""
@@ -315,10 +312,17 @@ def _choices(annotation: Any) -> tuple[Any, ...] | None:
     return None
 
 
-def _big_integer(text: str) -> Any:
-    if re.fullmatch(r"-?[1-9][0-9]{15,30}", text) and abs(int(text)) > SAFE_INTEGER:
-        return int(text)
-    return text
+def _revived(value: Any, edge: EdgeType) -> Any:
+    """Integers beyond 2**53, which are saved as strings of digits or come as real numbers, as integers again."""
+    if type(value) is list and edge.item is not None:
+        return [_revived(item, edge.item) for item in value]
+    takes = edge.members
+    if type(value) is str and len(value) > 15 and str not in takes and (int in takes or float in takes):
+        if re.fullmatch(r"-?[1-9][0-9]{15,30}", value) and abs(int(value)) > SAFE_INTEGER:
+            return int(value)
+    elif type(value) is float and int in takes and float not in takes and abs(value) > SAFE_INTEGER:
+        return int(value) if math.isfinite(value) else value
+    return value
 
 
 def _json_annotation(annotation: Any, metadata: tuple[Any, ...] = ()) -> Any:
@@ -341,6 +345,10 @@ def _json_annotation(annotation: Any, metadata: tuple[Any, ...] = ()) -> Any:
         return str
     if isinstance(annotation, TypeVar):
         return Any
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        from pydantic import Strict
+
+        return typing.Annotated[annotation, Strict(False)]  # a recipe has the value, not the member
     return annotation
 
 

@@ -7,6 +7,7 @@ got, and the nearest right thing. `CODES` lists all of them; `docs/problems.md` 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -56,6 +57,10 @@ CODES: dict[str, tuple[str, str]] = {
 }
 
 
+MAX_COMPARED = 400
+"""Among how many names the nearest are looked for, so that a thousand mistakes in a large recipe are found in time."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong.
@@ -99,11 +104,17 @@ class ProblemsError(NodeflowError):
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """The known names most like `name`, best first; names that share the last part count as near."""
-    pool = sorted(set(known))
-    found = difflib.get_close_matches(name[:200], pool, n=limit, cutoff=0.6)
+    return list(_nearest(name[:200], tuple(sorted(set(known))), limit))
+
+
+@functools.lru_cache(maxsize=1024)
+def _nearest(name: str, pool: tuple[str, ...], limit: int) -> list[str]:
     tail = name.rpartition("/")[2]
-    found += [k for k in pool if tail and k.rpartition("/")[2] == tail and k not in found]
-    return found[:limit]
+    alike = [k for k in pool if tail and k.rpartition("/")[2] == tail]
+    if len(pool) > MAX_COMPARED:  # comparing takes time: only names that begin alike
+        pool = tuple(k for k in pool if k[:2].lower() == name[:2].lower())[:MAX_COMPARED]
+    found = difflib.get_close_matches(name, pool, n=limit, cutoff=0.6)
+    return (found + [k for k in alike if k not in found])[:limit]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -43,11 +44,16 @@ class Pack:
     folder: Path | None = None
     error: str = ""
     load: Callable[[], object] | None = field(default=None, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def loaded(self) -> Pack:
         """Import the pack's module if that has not been tried yet. Never raises: a failure is kept in `error`."""
-        load, self.load = self.load, None
-        if load is not None:
+        if self.load is None:
+            return self
+        with self._lock:
+            load = self.load
+            if load is None:
+                return self
             try:
                 module = load()
                 if not isinstance(module, ModuleType):
@@ -55,8 +61,9 @@ class Pack:
                 self.ops = _ops(self.name, module)
                 file = Path(module.__file__) if module.__file__ else None
                 self.folder = file.parent if file is not None and file.name == "__init__.py" else file
-            except Exception:
+            except (Exception, SystemExit):
                 self.error = traceback.format_exc()
+            self.load = None
         return self
 
     @cached_property

@@ -5,6 +5,7 @@ Order, the later wins: defaults, `nodeflow.toml` in the configuration folder, en
 
 from __future__ import annotations
 
+import operator
 import os
 import tomllib
 from collections.abc import Mapping
@@ -78,9 +79,12 @@ class Settings:
             if name not in known:
                 raise NodeflowError(f"{source}: unknown setting {name!r} (known: {', '.join(known)})")
             try:
-                changes[name] = _convert(value, known[name])
+                changes[name] = converted = _convert(value, known[name])
+                if isinstance(converted, (int, float)) and not 0 <= converted < float("inf"):
+                    raise ValueError
             except (TypeError, ValueError):
                 kind = type(known[name]).__name__
+                kind = f"{kind}, 0 or more" if kind in ("int", "float") else kind
                 raise NodeflowError(f"{source}: setting {name}: expected {kind}, got {value!r}") from None
         return replace(self, **changes)
 
@@ -91,8 +95,10 @@ def _convert(value: Any, like: Any) -> Any:
         return tuple(Path(p).expanduser() for p in parts if p)
     if isinstance(like, Path):
         return Path(value).expanduser()
-    if isinstance(like, int) and isinstance(value, str):
-        return parse_bytes(value)
+    if isinstance(value, bool):
+        raise TypeError
+    if isinstance(like, int):
+        return parse_bytes(value) if isinstance(value, str) else operator.index(value)
     return type(like)(value)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from nodeflow.jsonio import canonical, dump_json, parse_json
+from nodeflow.jsonio import canonical, dump_json, key_order, parse_json
 from nodeflow.migrate import FORMAT, migrate_document
 from nodeflow.problems import Problem, ProblemsError, did_you_mean
 
@@ -37,7 +37,8 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, allow_inf_nan=False)
 
     def extras(self) -> dict[str, Any]:
-        return dict(sorted((self.model_extra or {}).items()))
+        extra = self.model_extra or {}
+        return {key: _sorted(extra[key]) for key in sorted(extra, key=key_order)}
 
 
 class Input(_Part):
@@ -210,13 +211,16 @@ def _bare(workflow: Workflow) -> dict[str, Any]:
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
+        return {key: _sorted(value[key]) for key in sorted(value, key=key_order)}
     return [_sorted(v) for v in value] if isinstance(value, list) else value
 
 
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e\u00a1-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\ud7ff\uf900-\ufefe\uff00-\ufffd]")
+
+
 def printable(text: str, limit: int = 80) -> str:
-    """Text from outside, fit for a terminal: control characters and blanks replaced, shortened."""
-    return re.sub(r"[^\x21-\x7e\u00a1-\ud7ff\ue000-\ufffd]", "?", text[:limit])
+    """Text from outside, fit for a terminal: control and direction characters and blanks replaced, shortened."""
+    return _UNPRINTABLE.sub("?", text[:limit])
 
 
 def _unknown_keys(document: Any, place: str = "") -> Iterator[Problem]:

@@ -1,8 +1,8 @@
 """Recipes in pictures: PNG, WebP and JPEG files that carry the recipe they were made by.
 
 Text is put into the file's own container without touching the picture: an `iTXt` chunk in PNG (ISO/IEC 15948,
-11.3.3.4), an `XMP ` chunk in WebP (RFC 9649), `COM` segments in JPEG (ITU-T T.81, B.2.4.5). Reading looks at headers and
-lengths only, never decodes pixels, and refuses what is larger than `MAX_TEXT`.
+11.3.3.4), an `XMP ` chunk in WebP (RFC 9649), `COM` segments in JPEG (ITU-T T.81, B.2.4.5). Reading looks at headers
+and lengths only, never decodes pixels, and refuses what is larger than `MAX_TEXT`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,21 @@ _COM_SIZE = 65_000
 
 
 def embed(data: bytes, document: Any) -> bytes:
-    """The same picture with a JSON document in it; other kinds of file are given back as they are."""
+    """The same picture with a JSON document in it; other kinds of file are given back as they are.
+
+    Raises:
+        ProblemsError: NF001 if the picture is damaged, or the document too large.
+    """
     text = canonical(document).encode()
+    if len(text) > MAX_TEXT:
+        raise _refuse("", f"the document has {len(text):,} bytes; at most {MAX_TEXT:,} go into a picture")
+    try:
+        return _embed(data, text)
+    except (struct.error, IndexError):
+        raise _refuse("", "the picture is damaged or cut off") from None
+
+
+def _embed(data: bytes, text: bytes) -> bytes:
     if data.startswith(_PNG):
         return _embed_png(data, text)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -90,6 +103,9 @@ def _embed_png(data: bytes, text: bytes) -> bytes:
         if kind == b"iTXt" and data[start : start + len(prefix)] == prefix:
             continue
         parts.append(data[start - 8 : start + length + 4])
+        if kind == b"IEND":
+            parts.append(data[start + length + 4 :])
+            break
         if kind == b"IHDR":
             # keyword, compressed (yes, by deflate), no language, no translated keyword
             parts.append(_chunk(b"iTXt", prefix + b"\x01\x00\0\0" + zlib.compress(text, 9)))
@@ -173,7 +189,7 @@ def _xmp(text: bytes) -> bytes:
 
 def _extract_webp(data: bytes) -> bytes | None:
     for kind, body in _webp_chunks(data):
-        if kind == b"XMP " and body.startswith(_XMP_OPEN) and len(body) <= MAX_TEXT:
+        if kind == b"XMP " and body.startswith(_XMP_OPEN) and len(body) <= 6 * MAX_TEXT:  # `"` becomes `&quot;`
             text = body[len(_XMP_OPEN) : -len(_XMP_CLOSE)]
             for plain, entity in reversed(_ENTITIES):
                 text = text.replace(entity, plain)
@@ -191,7 +207,13 @@ def _embed_jpeg(data: bytes, text: bytes) -> bytes:
     for index, piece in enumerate(pieces):
         body = KEYWORD.encode() + b"\0" + struct.pack(">HH", index, len(pieces)) + piece
         segments += b"\xff\xfe" + struct.pack(">H", len(body) + 2) + body
-    return data[:2] + segments + _without_comments(data)[2:]
+    data = _without_comments(data)
+    at = 2
+    for marker, _, end in _jpeg_segments(data):  # after JFIF and Exif, which stand first by their own rules
+        if not 0xE0 <= marker <= 0xEF:
+            break
+        at = end
+    return data[:at] + segments + data[at:]
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
