@@ -109,27 +109,34 @@ class DiskTier:
         taken = 0
         for part in _portions(entries, self.cap_bytes):
             try:
-                self._put_portion(part)
+                taken += self._put_portion(part)
             except MovedAside:  # the index was damaged: the new one takes it
-                self._put_portion(part)
-            taken += len(part)
+                taken += self._put_portion(part)
         self._sweep_orphans()
         return taken
 
-    def _put_portion(self, part: Sequence[tuple[str, Encoded, float]]) -> None:
-        self._make_room(sum(encoded.size for _, encoded, _ in part))
+    def _put_portion(self, part: Sequence[tuple[str, Encoded, float]]) -> int:
+        self._free_space(sum(encoded.size for _, encoded, _ in part))
         rows = [Row(key, e.structure, self._write_blobs(e.blobs), _sane(cost_s)) for key, e, cost_s in part]
-        now, orphans = time.time(), []
+        now = time.time()
         with self._index.writing() as db:
             self._count_uses(db)
+            held = [table.holds(db, row) for row in rows]
+            incoming = sum(row.size for row, is_held in zip(rows, held, strict=True) if not is_held)
+            orphans = table.evict(db, self.cap_bytes - incoming, self._pins) if incoming else []
+            fits = table.total_bytes(db) + incoming <= self.cap_bytes  # else the rest is pinned
             for row, (_, encoded, _) in zip(rows, part, strict=True):
+                if not fits:
+                    orphans += [digest for digest, _ in row.blobs]
+                    continue
                 for (digest, _), blob in zip(row.blobs, encoded.blobs, strict=True):
                     if digest not in self.store:  # evicted by another process since it was written
                         self.store.put(blob)
-                if not table.holds(db, row):
+                if not table.holds(db, row):  # asked again: it may have been evicted just now
                     orphans += table.delete(db, row.key)
                     table.insert(db, row, now)
         self._drop(orphans)
+        return len(part) if fits else 0
 
     def forget(self, key: str) -> None:
         """Delete the entry of `key`, if there is one. What cannot be deleted is left, with a warning."""
@@ -199,16 +206,14 @@ class DiskTier:
     def _write_blobs(self, blobs: Sequence[bytes]) -> tuple[tuple[str, int], ...]:
         return tuple((self.store.put(blob), len(blob)) for blob in blobs)
 
-    def _make_room(self, incoming: int) -> None:
-        """Evict until `incoming` bytes fit under the cap and above the floor."""
-        room = self.cap_bytes - incoming
-        used = self._index.read(table.total_bytes, 0)
+    def _free_space(self, incoming: int) -> None:
+        """Evict until the disk has room for `incoming` bytes and the floor."""
         free = _free_bytes(self.root)
-        room = min(room, used + free - incoming - self.free_floor_bytes)
-        if used > max(room, 0):
+        missing = incoming + self.free_floor_bytes - free
+        if missing > 0:
             with self._index.writing() as db:
                 self._count_uses(db)
-                orphans = table.evict(db, max(room, 0), self._pins)
+                orphans = table.evict(db, max(0, table.total_bytes(db) - missing), self._pins)
             self._drop(orphans)
             free = _free_bytes(self.root)
         if free - incoming < self.free_floor_bytes:

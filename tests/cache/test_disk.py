@@ -325,6 +325,52 @@ def test_uses_count_and_are_remembered(tiers: Tiers) -> None:
     assert tier.contains_many(map(key, range(7))) == {key(i) for i in (0, 4, 5, 6)}
 
 
+def test_uses_are_seen_by_other_processes_with_the_next_write(tiers: Tiers) -> None:
+    tier, other = tiers(cap=5 * MB), tiers(cap=5 * MB)
+    for i in range(3):
+        write(tier, i, noise(1.2, seed=i), 1.0)
+    read(tier, 0)
+    write(tier, 3, noise(1.2, seed=3), 1.0)
+    write(other, 4, noise(1.2, seed=4), 1.0)
+    assert tier.contains_many(map(key, range(5))) == {key(i) for i in (0, 2, 3, 4)}
+
+
+def test_putting_again_what_is_there_keeps_its_uses(tiers: Tiers) -> None:
+    tier = tiers(cap=5 * MB)
+    for i in range(4):
+        write(tier, i, noise(1.2, seed=i), 1.0)
+    for i in (0, 0, 0, 1, 2, 3):
+        read(tier, i)
+    tier.flush()
+    write(tiers(cap=5 * MB), 0, noise(1.2, seed=0), 1.0)
+    assert len(tier.contains_many(map(key, range(4)))) == 4  # and evicts nothing
+    write(tier, 4, noise(1.2, seed=4), 10.0)
+    assert tier.contains_many(map(key, range(5))) == {key(i) for i in (0, 2, 3, 4)}
+
+
+def test_what_nobody_uses_sinks(tiers: Tiers) -> None:
+    tier = tiers(cap=3 * MB)
+    write(tier, "once dear", noise(1, seed=0), 5.0)
+    for i in range(1, 12):
+        write(tier, i, noise(1.5, seed=i), 2.0)
+    assert tier.contains_many([key("once dear")]) == set()
+
+
+def test_a_blob_is_not_deleted_while_another_process_begins_to_use_it(tiers: Tiers) -> None:
+    tier, other = tiers(), tiers()
+    write(tier, "a", noise(0.01))
+    drop = tier._drop
+
+    def late_drop(digests: list[str]) -> None:
+        write(other, "b", noise(0.01))  # between the row's end and the blob's
+        drop(digests)
+
+    tier._drop = late_drop  # type: ignore[method-assign, assignment]
+    tier.forget(key("a"))
+    assert read(tier, "b").equal(noise(0.01))
+    assert check_rows_have_blobs(tiers) == 1
+
+
 def test_pinned_entries_are_not_evicted_by_this_process(tiers: Tiers) -> None:
     tier = tiers(cap=3 * MB)
     write(tier, "pinned", noise(1, seed=1), 0.001)
@@ -335,6 +381,30 @@ def test_pinned_entries_are_not_evicted_by_this_process(tiers: Tiers) -> None:
     tier.unpin([key("pinned")])
     write(tier, "newer", noise(1.5, seed=4), 1.0)
     assert key("pinned") not in tier.contains_many([key("pinned")])
+
+
+def test_if_all_is_pinned_the_new_entry_is_not_taken(tiers: Tiers) -> None:
+    tier = tiers(cap=3 * MB)
+    write(tier, "pinned", noise(2, seed=1))
+    tier.pin([key("pinned")])
+    assert not write(tier, "new", noise(2, seed=2))
+    assert tier.contains_many(map(key, ("pinned", "new"))) == {key("pinned")}
+    assert len(blob_files(tiers)) == 1
+
+
+def test_a_blob_that_another_process_evicts_before_its_row_is_written_is_put_again(tiers: Tiers) -> None:
+    tier = tiers()
+    put_blobs = tier._write_blobs
+
+    def lose(blobs: Any) -> Any:
+        written = put_blobs(blobs)
+        for digest, _ in written:
+            tier.store.delete(digest)
+        return written
+
+    tier._write_blobs = lose  # type: ignore[method-assign]
+    write(tier, "a", noise(0.01))
+    assert read(tier, "a").equal(noise(0.01))
 
 
 def test_what_is_larger_than_the_cap_is_not_taken(tiers: Tiers) -> None:
