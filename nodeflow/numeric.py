@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 @dataclass(frozen=True)
 class NumericClass:
     """device: kind and model; capability: instruction set or compute capability; torch: major.minor; attention: the
-    kernel family; threads: CPU threads; deterministic: whether only deterministic kernels are used."""
+    kernel family; threads: CPU threads; deterministic: whether kernels that add in a changing order are ruled out."""
 
     device: str
     capability: str
@@ -97,4 +97,4 @@ def numeric_class(device: str = "cpu", threads: int = 0) -> NumericClass:
     release = ".".join(torch_version().partition("+")[0].split(".")[:2])
     kind = device.partition(":")[0]
     capability = cpu_capability() if kind == "cpu" else _nvidia() if kind == "cuda" else platform.machine()
-    return NumericClass(kind, capability, release, threads=threads or physical_cores())
+    return NumericClass(kind, capability, release, threads=threads or physical_cores(), deterministic=kind == "cpu")
