@@ -39,10 +39,10 @@ class StopFinder:
     def push(self, piece: str) -> str:
         """The text that is safe to show. Once `found`, it ends before the stop string, and nothing may follow."""
         text = self.held + piece
-        places = [p for p in (text.find(s) for s in self.stops) if p >= 0]
-        if places:
+        places = [(place + len(stop), place) for stop in self.stops if (place := text.find(stop)) >= 0]
+        if places:  # the one that is complete first, so that it does not matter how the text was cut into pieces
             self.found, self.held = True, ""
-            return text[: min(places)]
+            return text[: min(places)[1]]
         longest = max((len(s) - 1 for s in self.stops), default=0)
         keep = next(
             (n for n in range(min(longest, len(text)), 0, -1) if any(s.startswith(text[-n:]) for s in self.stops)), 0

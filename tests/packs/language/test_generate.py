@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from nodeflow import Cancelled, LanguageModel, NodeError
 from nodeflow.context import StandaloneContext
 from nodeflow_nodes.language.generate_nodes import generate, generate_batch
 from nodeflow_nodes.language.models import load_module
+from nodeflow_nodes.language.tokens import Stream, Tokens
 from nodeflow_nodes.language.writing import StopFinder, stop_strings
 
-from .tiny import END, handle, save_llama
+from .tiny import END, handle, save_llama, tiny_tokenizer
 
 
 class Stopping(StandaloneContext):
@@ -97,9 +100,25 @@ def test_stop_finder_holds_back_only_beginnings() -> None:
     assert plain.push("anything") == "anything"
 
 
+@given(st.lists(st.text("ab<", max_size=4)), st.lists(st.text("ab<", min_size=1, max_size=4), max_size=3))
+def test_stops_do_not_depend_on_how_the_text_is_cut(pieces: list[str], stops: list[str]) -> None:
+    text = "".join(pieces)
+    ends = [(text.index(s) + len(s), text.index(s)) for s in stops if s in text]
+    finder, said = StopFinder(stops), ""
+    for piece in pieces:
+        said += finder.push(piece)
+        if finder.found:
+            break
+    assert finder.found == bool(ends)
+    assert said + finder.held == (text[: min(ends)[1]] if ends else text)
+
+
 def test_stop_lines_and_lists() -> None:
     assert stop_strings("one\n\\n\n\ntwo") == ["one", "\n", "two"]
     assert stop_strings(["\\n"]) == ["\\n"]
+    port = generate.inputs["stop"]
+    assert port.parse("one\ntwo") == "one\ntwo"
+    assert port.parse(["one"]) == ["one"]
 
 
 def test_the_end_token_ends_the_text(tmp_path: Path) -> None:
@@ -112,15 +131,21 @@ def test_the_end_token_ends_the_text(tmp_path: Path) -> None:
     assert (written.text, written.tokens, written.finish) == ("", 1, "end")
 
 
-def test_characters_of_several_tokens_come_out_whole(llama: LanguageModel) -> None:
-    from nodeflow_nodes.language.tokens import Stream
+TOKENS = tiny_tokenizer()
 
-    tokens = load_module(llama.path, "auto", "cpu").tokens
-    text = "déjà ☆ 星 🦙 x"
-    stream = Stream(tokens, tokens.encode("a"))
-    pieces = [stream.push(i) for i in tokens.encode(text, special=False)]
-    assert "".join(pieces) == text
-    assert "" in pieces
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="�"), max_size=12), st.booleans())
+@example("déjà ☆ 星 🦙 x", True)
+def test_characters_of_several_tokens_come_out_whole(text: str, before: bool) -> None:
+    tokens = Tokens(TOKENS, None, frozenset(), {})
+    stream = Stream(tokens, tokens.encode("a") if before else [])
+    assert "".join(stream.push(i) for i in tokens.encode(text)) == text
+
+
+def test_a_lone_piece_of_a_character_is_held_back() -> None:
+    tokens = Tokens(TOKENS, None, frozenset(), {})
+    stream = Stream(tokens, [])
+    assert [stream.push(i) for i in tokens.encode("水")] == ["", "", "水"]
 
 
 def test_the_context_limits_the_text(llama: LanguageModel) -> None:
