@@ -1,4 +1,4 @@
-"""The command line as a page of documentation, made from the commands themselves: `python -m nodeflow.cli.reference`."""
+"""The command line as a page of documentation, made from the commands: `python -m nodeflow.cli.reference`."""
 
 from __future__ import annotations
 

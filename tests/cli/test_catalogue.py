@@ -86,7 +86,7 @@ def test_describe_of_what_is_not_there(here: Here, name: str, hint: str) -> None
     assert "\x1b" not in done.err
 
 
-def test_models_by_folder(cli: Cli, tmp_path: Path) -> None:
+def test_models_by_folder(cli: Cli, here: Here, tmp_path: Path) -> None:
     own = tmp_path / "home" / "models" / "checkpoints"
     own.mkdir(parents=True)
     (own / "mine.safetensors").write_bytes(bytes(2048))
@@ -96,20 +96,20 @@ def test_models_by_folder(cli: Cli, tmp_path: Path) -> None:
         line.split() == ["mine.safetensors", "2.0", "KB", str(own / "mine.safetensors")]
         for line in done.out.splitlines()
     )
-    document = shapes.fits(cli("models", "--json").json, shapes.MODELS)
+    document = shapes.fits(here("models", "--json").json, shapes.MODELS)
     assert {
         "name": "mine.safetensors",
         "path": str(own / "mine.safetensors"),
         "from": str(own.parent),
         "bytes": 2048,
     } in (document["models"]["checkpoints"])
-    wrong = cli("models", "checkpoint")
+    wrong = here("models", "checkpoint")
     assert wrong.code == 2
     assert "checkpoints" in wrong.err
 
 
-def test_doctor(cli: Cli, site: Path) -> None:
-    done = cli("doctor")
+def test_doctor(here: Here) -> None:
+    done = here("doctor")
     assert done.code == 0
     for text in ("nodeflow ", "python ", "sqlite ", "  trial ", "everything that a run needs is there"):
         assert text in done.out, text
@@ -128,11 +128,6 @@ def test_doctor_shows_packs_that_fail_with_their_traceback(cli: Cli, tmp_path: P
     assert "raise RuntimeError" in done.out
     assert "\x1b" not in done.out
     assert "fault: pack broken could not be loaded" in done.out
-    report = cli("doctor", "--json", PYTHONPATH=path)
-    assert report.code == 5
-    assert report.json["faults"] == ["pack broken could not be loaded"]
-    rest = cli("describe", "trial/add", PYTHONPATH=path)
-    assert rest.code == 0
     assert "The pack broken could not be loaded: RuntimeError" in cli("nodes", PYTHONPATH=path).err
 
 
@@ -172,19 +167,19 @@ def test_sqlite_versions(version: tuple[int, int, int], affected: bool) -> None:
     assert sqlite_is_affected(version) is affected
 
 
-def test_a_new_workflow_has_no_problems(cli: Cli) -> None:
+def test_a_new_workflow_has_no_problems(cli: Cli, here: Here) -> None:
     done = cli("new", "workflow", "first-try")
     assert (done.code, done.out) == (0, "first-try.json\n")
     assert json.loads((cli.folder / "first-try.json").read_text())["title"] == "First try"
-    checked = cli("check", "first-try.json", "--strict")
+    checked = here("check", "first-try.json", "--strict")
     assert (checked.code, checked.out) == (0, "first-try.json: no problems\n")
-    again = cli("new", "workflow", "first-try.json")
+    again = here("new", "workflow", "first-try.json")
     assert again.code == 4
     assert "is there already" in again.err
 
 
-def test_a_new_pack_works(cli: Cli) -> None:
-    done = cli("new", "pack", "mine")
+def test_a_new_pack_works(cli: Cli, here: Here) -> None:
+    done = here("new", "pack", "mine")
     assert (done.code, done.out) == (0, "mine\n")
     folder = cli.folder / "mine"
     tests = subprocess.run(
@@ -204,7 +199,7 @@ def test_a_new_pack_works(cli: Cli) -> None:
     ran = cli("run", "mine/shout.json", "--set", "text=good", "--json", PYTHONPATH=path)
     assert ran.code == 0, ran.err
     assert ran.json["outputs"]["text"]["value"] == "GOOD!!!"
-    assert cli("new", "pack", "mine").code == 4
+    assert here("new", "pack", "mine").code == 4
 
 
 @pytest.mark.parametrize(("name", "code"), [("Mine", 2), ("../up", 2), ("a b", 2), ("image", 2), ("", 2)])

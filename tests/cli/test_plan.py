@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +18,14 @@ def states(document: Any) -> dict[str, str]:
     return {step["id"]: step["state"] for step in document["steps"]}
 
 
-def test_plan_before_and_after_a_run(cli: Cli, hello: str) -> None:
+def test_plan_before_and_after_a_run(cli: Cli, here: Here, hello: str) -> None:
     done = cli("plan", hello)
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0].split() == ["node", "op", "state", "key", "why"]
     assert "no earlier run of it is known" in lines[1]
     assert lines[-1] == "5 steps: 5 would run"
-    assert cli("run", hello).code == 0
+    assert here("run", hello).code == 0
     assert cli("plan", hello).out.splitlines()[-1] == "5 steps: 2 cached, 3 not needed"
 
 
@@ -89,10 +90,11 @@ def test_problems_of_a_plan(here: Here, cli: Cli, hello: str) -> None:
     assert here("plan", hello, "--set", "q=1").code == 2
 
 
-def test_planning_leaves_nothing_behind(cli: Cli, hello: str) -> None:
+def test_planning_leaves_nothing_behind(here: Here, cli: Cli, hello: str, tmp_path: Path) -> None:
     before = {p.name for p in cli.folder.iterdir()}
-    assert cli("plan", hello).code == 0
-    assert cli("check", hello).code == 0
+    assert here("plan", hello).code == 0
+    assert here("check", hello).code == 0
+    assert not (tmp_path / "home").exists()
     assert {p.name for p in cli.folder.iterdir()} == before
 
 
@@ -129,12 +131,9 @@ def test_why_of_keys_that_are_none(here: Here, hello: str, key: str) -> None:
     assert done.err.count("\n") == 1
 
 
-def test_why_as_a_process(cli: Cli, hello: str) -> None:
-    cli("run", hello)
-    sums = [
-        next(s["key"] for s in cli("plan", hello, "--json", *more).json["steps"] if s["id"] == "sum")
-        for more in ((), ("--set", "n=3"))
-    ]
+def test_why_as_a_process(cli: Cli, here: Here, hello: str) -> None:
+    here("run", hello)
+    sums = [keys_of(here, hello, *more)["sum"] for more in ((), ("--set", "n=3"))]
     done = cli("why", *sums)
     assert done.code == 0
     assert sums[0] == sums[1]

@@ -110,14 +110,14 @@ def test_a_recipe_from_standard_input(cli: Cli, hello: str) -> None:
     assert done.json["outputs"]["sum"]["value"] == 5
 
 
-def test_a_recipe_from_a_picture(cli: Cli, hello: str) -> None:
+def test_a_recipe_from_a_picture(cli: Cli, here: Here, hello: str) -> None:
     document = {"recipe": json.loads((cli.folder / hello).read_text()), "key": "", "numeric": ""}
     (cli.folder / "picture.png").write_bytes(embed(PNG, document))
     done = cli("run", "picture.png", "--set", "n=1", "--json")
     assert done.code == 0
     assert done.json["outputs"]["sum"]["value"] == 3
     (cli.folder / "plain.png").write_bytes(PNG)
-    plain = cli("run", "plain.png")
+    plain = here("run", "plain.png")
     assert plain.code == 3
     assert "the picture carries no recipe" in plain.err
 
@@ -133,7 +133,7 @@ def failing(cli: Cli) -> str:
     return cli.write("failing.json", recipe(nodes, {"bad": "after.text", "good": "text.text"}))
 
 
-def test_a_failed_node(cli: Cli) -> None:
+def test_a_failed_node(cli: Cli, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     done = cli("run", failing(cli))
     assert done.code == 1
     assert done.out == "good: output/good.txt\n"
@@ -143,10 +143,11 @@ def test_a_failed_node(cli: Cli) -> None:
     assert "Traceback" not in done.err
     assert "NODEFLOW_TRACEBACK=1" in done.err
     assert "failed: 2 computed, 1 failed, 2 blocked" in done.err
-    told = cli("run", "failing.json", NODEFLOW_TRACEBACK="1")
+    monkeypatch.setenv("NODEFLOW_TRACEBACK", "1")
+    told = here("run", "failing.json")
     assert told.code == 1
     assert "raise ZeroDivisionError" in told.err
-    shown = cli("runs", "show", cli("runs", "--json").json["runs"][0]["id"][:8])
+    shown = here("runs", "show", here("runs", "--json").json["runs"][0]["id"][:8])
     assert shown.code == 0
     assert "raise ZeroDivisionError" in shown.out
     assert "\x1b" not in shown.out
@@ -228,13 +229,13 @@ def test_recipes_that_cannot_be_read(here: Here, name: str) -> None:
     assert done.err.count("\n") == 1
 
 
-def test_an_output_folder_that_cannot_be_written(cli: Cli, hello: str) -> None:
+def test_an_output_folder_that_cannot_be_written(cli: Cli, here: Here, hello: str) -> None:
     cli.write("results", "a file in the folder's place")
     done = cli("run", hello, "--out", "results/here")
     assert done.code == 4
     assert "a file stands where a folder is needed" in done.err
     assert "Traceback" not in done.err
-    assert cli("runs", "--json").json == {"runs": []}  # it was seen before anything ran
+    assert here("runs", "--json").json == {"runs": []}  # it was seen before anything ran
 
 
 def test_a_single_output_in_a_file(here: Here, cli: Cli, tmp_path: Path, hello: str) -> None:

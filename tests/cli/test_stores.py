@@ -11,29 +11,29 @@ from tests.cli.conftest import Cli, Done
 Here = Callable[..., Done]
 
 
-def test_cache(cli: Cli, hello: str, tmp_path: Path) -> None:
-    assert cli("cache", "path").out == f"{tmp_path / 'home' / 'cache'}\n"
-    assert shapes.fits(cli("cache", "--json").json, shapes.CACHE)["entries"] == 0
-    cli("run", hello)
-    kept = shapes.fits(cli("cache", "--json").json, shapes.CACHE)
+def test_cache(cli: Cli, here: Here, hello: str, tmp_path: Path) -> None:
+    assert here("cache", "path").out == f"{tmp_path / 'home' / 'cache'}\n"
+    assert shapes.fits(here("cache", "--json").json, shapes.CACHE)["entries"] == 0
+    here("run", hello)
+    kept = shapes.fits(here("cache", "--json").json, shapes.CACHE)
     assert kept["entries"] >= 2
     assert f"results  {kept['entries']}" in cli("cache").out
-    cleared = cli("cache", "clear")
+    cleared = here("cache", "clear")
     assert (cleared.code, cleared.out.startswith(f"deleted {kept['entries']} results")) == (0, True)
-    assert cli("cache", "--json").json["entries"] == 0
-    assert cli("run", hello, "--json").json["counts"]["cached"] == 0
+    assert here("cache", "--json").json["entries"] == 0
+    assert here("run", hello, "--json").json["counts"]["cached"] == 0
 
 
-def test_runs(cli: Cli, hello: str) -> None:
-    assert "No runs are recorded." in cli("runs").err
-    cli("run", hello)
-    cli("run", hello, "--set", "n=4")
-    listed = cli("runs", "--json").json["runs"]
+def test_runs(cli: Cli, here: Here, hello: str) -> None:
+    assert "No runs are recorded." in here("runs").err
+    here("run", hello)
+    here("run", hello, "--set", "n=4")
+    listed = here("runs", "--json").json["runs"]
     assert [(row["number"], row["state"]) for row in listed] == [(2, "completed"), (1, "completed")]
     table = cli("runs").out.splitlines()
     assert [line.split()[0] for line in table] == ["number", "2", "1"]
-    assert cli("runs", "-n", "1").out.splitlines()[1].split()[0] == "2"
-    shown = cli("runs", "show", listed[0]["id"][:6])
+    assert here("runs", "-n", "1").out.splitlines()[1].split()[0] == "2"
+    shown = here("runs", "show", listed[0]["id"][:6])
     assert shown.code == 0
     assert any(line.split()[:3] == ["sum", "trial/add@1", "computed"] for line in shown.out.splitlines())
     assert "output/sum-2.json" in shown.out
