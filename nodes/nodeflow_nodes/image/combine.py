@@ -145,3 +145,44 @@ def repeat(image: Image, count: Annotated[int, Range(1, 4096)] = 2) -> Image:
         count: how often the whole batch appears in the result.
     """
     return image.repeat(count, 1, 1, 1)
+
+
+@node("image/stitch")
+def stitch(
+    a: Image,
+    b: Image,
+    direction: Literal["right", "down", "left", "up"] = "right",
+    match_size: bool = True,
+    gap: Annotated[int, Range(0, 1024, unit="px")] = 0,
+    color: str = "white",
+) -> Image:
+    """Put one picture beside another.
+
+    Args:
+        a: the first picture; the result has its height (or width, for `down` and `up`) if sizes are matched.
+        b: the second picture.
+        direction: where `b` goes, seen from `a`.
+        match_size: resize `b` so that both sides meet, keeping its proportions; otherwise the smaller one is put in the
+            middle, on `color`.
+        gap: space between them, in pixels.
+        color: of the space.
+    """
+    import torch
+
+    from nodeflow_nodes.image.ops import geometry, resample, shape
+    from nodeflow_nodes.image.size import check_size
+
+    a, b = shape.same_batch(*shape.same_channels(a, b))
+    along, across = (3, 2) if direction in ("right", "left") else (2, 3)
+    if match_size and a.shape[across] != b.shape[across]:
+        length = max(1, round(b.shape[along] * a.shape[across] / b.shape[across]))
+        height, width = (a.shape[2], length) if across == 2 else (length, a.shape[3])
+        check_size(height, width)
+        b = resample.resize_image(b, height, width, "lanczos")
+    side = max(a.shape[across], b.shape[across])
+    sizes = [(side, x.shape[3]) if across == 2 else (x.shape[2], side) for x in (a, b)]
+    parts = [geometry.pad_to(x, *size, color) for x, size in zip((a, b), sizes, strict=True)]
+    size = (side, gap) if across == 2 else (gap, side)
+    space = shape.color_tensor(color, a).expand(a.shape[0], -1, *size)
+    first, second = parts if direction in ("right", "down") else reversed(parts)
+    return torch.cat([first, space, second], dim=along)

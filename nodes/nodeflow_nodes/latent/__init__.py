@@ -3,6 +3,6 @@
 Importing it lists its nodes and imports no torch; the tensor code is in `ops`.
 """
 
-from nodeflow_nodes.latent import arrange, batches, make, mix
+from nodeflow_nodes.latent import arrange, batches, files, make, mix
 
-__all__ = ["arrange", "batches", "make", "mix"]
+__all__ = ["arrange", "batches", "files", "make", "mix"]

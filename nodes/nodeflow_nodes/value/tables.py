@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from typing import Annotated, Any, NamedTuple
 
-from nodeflow import Artefact, Context, NodeError, Range, Table, node
+from nodeflow import NodeError, Range, Table, node
 
 
 class Column(NamedTuple):
@@ -99,27 +98,6 @@ def _cell(value: Any, digits: int) -> str:
         return "yes" if value else "no"
     text = f"{value:.{digits}g}" if isinstance(value, float) else str(value)
     return text.replace("\n", " ").replace("|", "\\|")
-
-
-@node("value/save_table", effects=True)
-def save_table(table: Table, name: str = "table", *, ctx: Context) -> Artefact:
-    """Save a table as a CSV file.
-
-    Args:
-        table: the table.
-        name: readable name in the output folder, without the suffix.
-    """
-    import csv
-
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\r\n")
-    writer.writerow(table.columns)
-    writer.writerows(table.rows)
-    clean = name.strip().removesuffix(".csv")
-    parts = clean.split("/")
-    if any(not part.strip(" .") for part in parts) or any(c in clean for c in '\\:*?"<>|\n\r\t\0') or len(clean) > 200:
-        raise NodeError(f'file name {name!r}: expected a name such as "scores" or "runs/scores"')
-    return ctx.save(target.getvalue().encode(), clean + ".csv", "text/csv")
 
 
 @node("value/show", effects=True)

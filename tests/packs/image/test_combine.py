@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeflow import NodeError
-from nodeflow_nodes.image.combine import batch, blend, composite, pick, repeat, split_batch
+from nodeflow_nodes.image.combine import batch, blend, composite, pick, repeat, split_batch, stitch
 from nodeflow_nodes.image.ops.blending import MODES
 
 
@@ -143,3 +143,17 @@ def test_batch_and_pick() -> None:
     with pytest.raises(NodeError, match="4 × 4, 8 × 8"):
         batch([a, noise(1, 3, 8, 8)])
     assert batch([a, noise(1, 3, 8, 8)], "first").shape == (3, 3, 4, 4)
+
+
+def test_stitch() -> None:
+    a, b = noise(1, 3, 4, 6), noise(2, 3, 8, 4, seed=2)
+    right = stitch(a, b, gap=1)
+    assert right.shape == (2, 3, 4, 6 + 1 + 2)
+    assert torch.equal(right[:1, ..., :6], a)
+    assert right[..., 6].min() == 1
+    assert torch.equal(stitch(a, b, "left")[1:, ..., 2:], a)
+    assert stitch(a, b, "down").shape == (2, 3, 4 + 12, 6)
+    loose = stitch(a, b, "up", match_size=False, color="black")
+    assert loose.shape == (2, 3, 12, 6)
+    assert torch.equal(loose[..., :8, 1:5], b)
+    assert loose[..., :8, 0].max() == 0

@@ -1,5 +1,6 @@
 """Loading and saving pictures."""
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as Pillow
+from PIL import ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from nodeflow import File, NodeError
@@ -76,6 +80,49 @@ def test_exif_orientation_turns_the_picture_upright(tmp_path: Path) -> None:
     image = load(written(tmp_path / "a.png", target.getvalue())).image
     assert image.shape == (1, 3, 4, 2)
     assert image[0, 0, 0, 1] == 1
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_pillows(form: str, orientation: int) -> None:
+    picture = Pillow.fromarray((noise(6, 9, 3) * 255).to(torch.uint8).numpy())
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    target = io.BytesIO()
+    picture.save(target, form, exif=exif)
+    theirs = numpy.array(ImageOps.exif_transpose(Pillow.open(io.BytesIO(target.getvalue()))))
+    ours = decode(target.getvalue(), "x")[0][0].permute(1, 2, 0) * 255
+    assert numpy.array_equal(ours.round().numpy(), theirs)
+
+
+def test_damaged_exif_does_not_lose_the_picture() -> None:
+    target = io.BytesIO()
+    Pillow.new("RGB", (4, 2), "white").save(target, "PNG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert decode(target.getvalue(), "x")[0].shape == (1, 3, 2, 4)
+
+
+def _small(form: str) -> bytes:
+    target = io.BytesIO()
+    frames = [Pillow.effect_noise((24, 16), 60).convert("RGBA" if form != "JPEG" else "RGB") for _ in range(2)]
+    moving = {"save_all": True, "append_images": frames[1:]} if form != "JPEG" else {}
+    frames[0].save(target, form, **moving)
+    return target.getvalue()
+
+
+SMALL = [_small(form) for form in ("PNG", "JPEG", "WEBP")]
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage and goes on
+@given(st.sampled_from(SMALL), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_damaged_files_give_pixels_or_a_node_error(data: bytes, changes: list[tuple[int, int]]) -> None:
+    damaged = bytearray(data)
+    for at, value in changes:
+        damaged[at % len(damaged)] = value
+    with contextlib.suppress(NodeError):
+        colour, alpha = decode(bytes(damaged), "x")
+        assert colour.shape[1] == 3
+        assert alpha.shape[2:] == colour.shape[2:]
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP"])

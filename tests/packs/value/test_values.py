@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeflow import NodeError, Table
-from nodeflow.context import StandaloneContext
 from nodeflow_nodes.value.constants import boolean, choice, floating, integer, seed, seeds, text
 from nodeflow_nodes.value.flow import first_given, switch
 from nodeflow_nodes.value.lists import (
@@ -22,7 +21,7 @@ from nodeflow_nodes.value.lists import (
 )
 from nodeflow_nodes.value.numbers import compare, to_float, to_integer, to_text
 from nodeflow_nodes.value.randoms import random_float, random_floats, random_integer, random_integers, shuffle
-from nodeflow_nodes.value.tables import join_tables, save_table, show, table, table_column, table_text
+from nodeflow_nodes.value.tables import join_tables, show, table, table_column, table_text
 
 
 def test_constants() -> None:
@@ -167,16 +166,6 @@ def test_tables_as_text() -> None:
     assert table_text(SCORES, 3) == (
         "| name | score |\n| ---- | ----- |\n| a\\|b | 0.123 |\n| c    |       |\n| d    | yes   |"
     )
-
-
-def test_tables_as_files() -> None:
-    context = StandaloneContext()
-    made = save_table(SCORES, "runs/scores.csv", ctx=context)
-    assert (made.name, made.media) == ("runs/scores.csv", "text/csv")
-    assert context.saved["runs/scores.csv"] == b"name,score\r\na|b,0.123456789\r\nc,\r\nd,True\r\n"
-    for bad in ("../x", "/x", "", "a\\b"):
-        with pytest.raises(NodeError, match="file name"):
-            save_table(SCORES, bad, ctx=context)
 
 
 def test_showing() -> None:

@@ -8,7 +8,6 @@ import re
 import numpy
 import torch
 from PIL import Image as Pillow
-from PIL import ImageOps
 from torch import Tensor
 
 from nodeflow import NodeError
@@ -16,6 +15,17 @@ from nodeflow_nodes.image.sniff import PIXEL_CAP, guard, without_text
 
 MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+ORIENTATION = 0x0112
+_WAYS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""EXIF orientation to the way of making the picture upright."""
 
 
 def decode(data: bytes, name: str) -> tuple[Tensor, Tensor]:
@@ -35,7 +45,7 @@ def decode(data: bytes, name: str) -> tuple[Tensor, Tensor]:
                 raise NodeError(f"{name}: the picture is larger than its header says; export it again")
             for frame in range(frames):
                 file.seek(frame)
-                colour, alpha = _frame(ImageOps.exif_transpose(file))
+                colour, alpha = _frame(_upright(file))
                 colours.append(colour)
                 alphas.append(alpha)
     except NodeError:
@@ -43,6 +53,16 @@ def decode(data: bytes, name: str) -> tuple[Tensor, Tensor]:
     except Exception as error:  # decoders raise anything on damaged files
         raise NodeError(f"{name}: the {header.format} cannot be decoded ({error}); export it again") from None
     return torch.cat(colours), torch.cat(alphas)
+
+
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    """The picture turned as its EXIF orientation says; damaged EXIF data say nothing about the pixels."""
+    try:
+        orientation = picture.getexif().get(ORIENTATION, 1)
+    except Exception:
+        return picture
+    way = _WAYS.get(orientation) if isinstance(orientation, int) else None
+    return picture if way is None else picture.transpose(way)
 
 
 def _frame(picture: Pillow.Image) -> tuple[Tensor, Tensor]:
