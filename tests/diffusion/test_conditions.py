@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from nodeflow import Condition, ControlHint, ControlNet
-from nodeflow_nodes.diffusion.sampling.conditions import batches, match_areas, prepare
+from nodeflow_nodes.diffusion.sampling.batches import batches
+from nodeflow_nodes.diffusion.sampling.conditions import match_areas, prepare
 from nodeflow_nodes.diffusion.sampling.tables import make_table
 
 from .helpers import FlatDenoiser

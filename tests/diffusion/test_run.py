@@ -147,6 +147,16 @@ def test_a_step_without_an_active_condition_is_reported():
     assert "positive" in warnings[0]
 
 
+def test_results_that_cannot_be_right_are_reported():
+    warnings = []
+    sample(FlatDenoiser(), job(sampler="ddpm"), hooks=Hooks(warn=warnings.append))
+    assert len(warnings) == 1
+    assert "ddpm" in warnings[0]
+    sides = {"positive": [text(torch.nan)]}
+    sample(FlatDenoiser(), job(sides=sides, guidance=Guidance("basic")), hooks=Hooks(warn=warnings.append))
+    assert "not numbers" in warnings[1]
+
+
 def test_prompts_change_with_time():
     sides = {"positive": [text(2.0, end=0.5), text(6.0, start=0.5)]}
     result = sample(FlatDenoiser(), job(sides=sides, guidance=Guidance("basic"), steps=8)).latent

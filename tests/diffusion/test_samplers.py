@@ -74,6 +74,8 @@ FLOW_STOCHASTIC = [
     "seeds_3",
     "sa_solver",
     "euler_ancestral_cfg_pp",
+    "res_multistep_ancestral",
+    "res_multistep_ancestral_cfg_pp",
 ]
 
 
@@ -173,6 +175,16 @@ def test_stochastic_samplers_keep_the_distribution_of_flows(name):
     assert float(result.std()) == pytest.approx(float(model.spread(sigmas[-1])), rel=0.05)
 
 
+def test_compatible_ancestral_steps_of_flows_leave_too_much_noise():
+    model = Gaussian(flow=True)
+    sigmas = path(model, 0.04, 0.97, 40).float()
+    x = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(1)) * model.spread(sigmas[0])
+    ours = run("res_multistep_ancestral", model, x, sigmas)
+    theirs = run("res_multistep_ancestral", model, x, sigmas, compat=True)
+    assert float(ours.std()) == pytest.approx(float(model.spread(sigmas[-1])), rel=0.1)
+    assert float(theirs.std()) > 1.15 * float(ours.std())
+
+
 @pytest.mark.parametrize("flow", [False, True])
 @pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"dpm_fast", "dpm_adaptive", "uni_pc", "uni_pc_bh2"}))
 def test_a_schedule_that_ends_in_zero_ends_without_noise(name, flow):
@@ -184,8 +196,6 @@ def test_a_schedule_that_ends_in_zero_ends_without_noise(name, flow):
     x = x + model._alpha(sigmas[0]) * MEAN
     result = run(name, model, x, sigmas)
     assert torch.isfinite(result).all()
-    if flow and name.startswith("res_multistep_ancestral"):
-        return  # splits flow steps as those of eps models, as published: the mean is off
     assert float(result.mean()) == pytest.approx(MEAN, abs=0.25)
     assert float(result.std()) < 3 * SPREAD
 

@@ -9,7 +9,12 @@ numbers the docstrings cite. Each module imports only earlier ones:
     schedules       n steps → n+1 sigmas (§3)
     noise           first noise, sampler noise, Brownian paths (§4)
     samplers/       the algorithms, one signature for all (§5)
+    conditions      prompts made ready: areas, masks, times (§6)
+    batches         which of them run together
     guidance        how estimates are combined (§6)
+    estimate        denoiser, conditions and guidance as the samplers' model
     inpaint         masks (§8)
-    run             the loop
+    run             a whole run
+    preview         latents as small pictures
+    names           the names for node signatures (no torch)
 """

@@ -13,15 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodeflow_nodes.diffusion.sampling.conditions import (
-    UNET_FAMILIES,
-    Batch,
-    Prepared,
-    add_residuals,
-    batches,
-    crop,
-    match_areas,
-)
+from nodeflow_nodes.diffusion.sampling.batches import UNET_FAMILIES, Batch, add_residuals, batches
+from nodeflow_nodes.diffusion.sampling.conditions import Prepared, crop, match_areas
 from nodeflow_nodes.diffusion.sampling.guidance import SIDES, Guidance
 from nodeflow_nodes.diffusion.sampling.parametrisation import Eps
 from nodeflow_nodes.diffusion.sampling.tables import SigmaTable

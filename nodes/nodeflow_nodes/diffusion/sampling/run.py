@@ -155,6 +155,10 @@ def _sample(
     )
     model = estimator if job.mask is None else _masked(estimator, job, z, noise, sigmas)
 
+    if parametrisation.flow and job.sampler in samplers.NOT_FOR_FLOW:
+        hooks.warn(
+            f"sampler {job.sampler} is made for models that predict noise: with a flow model, noise is left over"
+        )
     last = z
     total = len(sigmas) - 1
 

@@ -14,6 +14,7 @@ from nodeflow_nodes.diffusion.sampling.samplers.common import (
     Step,
     ancestral,
     derivative,
+    flow_ancestral,
     unconditional,
 )
 
@@ -157,32 +158,59 @@ def _tab_weight(nodes: Sequence[Tensor], j: int, start: Tensor, end: Tensor) -> 
 
 def res_multistep(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
     """Refined exponential solver, multistep: second order (Zhang et al. 2023, arXiv 2308.02157)."""
-    return _res(model, x, sigmas, noise, step, eta=0.0, s_noise=1.0, pp=False)
+    return _res(model, x, sigmas, noise, step, eta=0.0, s_noise=1.0, pp=False, compat=False)
 
 
 def res_multistep_ancestral(
-    model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, eta: float = 1.0, s_noise: float = 1.0
+    model: Model,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    step: Step,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    compat: bool = False,
 ) -> Tensor:
-    """`res_multistep` down to `dn`, then noise up to b: stochastic."""
-    return _res(model, x, sigmas, noise, step, eta=eta, s_noise=s_noise, pp=False)
+    """`res_multistep` down to `dn`, then noise up to b: stochastic. `compat`: splits steps of flow models as those of
+    eps models, as published, which leaves too much noise."""
+    return _res(model, x, sigmas, noise, step, eta=eta, s_noise=s_noise, pp=False, compat=compat)
 
 
 def res_multistep_cfg_pp(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
     """`res_multistep` as CFG++ (Chung et al. 2024): the state moves by the guided estimate, the slope is the
     unconditional one's."""
-    return _res(model, x, sigmas, noise, step, eta=0.0, s_noise=1.0, pp=True)
+    return _res(model, x, sigmas, noise, step, eta=0.0, s_noise=1.0, pp=True, compat=False)
 
 
 def res_multistep_ancestral_cfg_pp(
-    model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, eta: float = 1.0, s_noise: float = 1.0
+    model: Model,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    step: Step,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    compat: bool = False,
 ) -> Tensor:
-    """`res_multistep_cfg_pp` down to `dn`, then noise up to b: stochastic."""
-    return _res(model, x, sigmas, noise, step, eta=eta, s_noise=s_noise, pp=True)
+    """`res_multistep_cfg_pp` down to `dn`, then noise up to b: stochastic. `compat`: as above."""
+    return _res(model, x, sigmas, noise, step, eta=eta, s_noise=s_noise, pp=True, compat=compat)
 
 
 def _res(
-    model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, eta: float, s_noise: float, pp: bool
+    model: Model,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Noise,
+    step: Step,
+    *,
+    eta: float,
+    s_noise: float,
+    pp: bool,
+    compat: bool,
 ) -> Tensor:
+    flow = model.parametrisation.flow and bool(eta) and not compat
     earlier: Tensor | None = None
     earlier_down = sigmas[0]
     for i in range(len(sigmas) - 1):
@@ -190,7 +218,11 @@ def _res(
         denoised = model(x, a)
         step(i, x, a, denoised)
         base = unconditional(model) if pp else denoised
-        down, up = ancestral(a, b, eta)
+        keep = torch.ones(())
+        if flow:
+            down, keep, up = flow_ancestral(a, b, eta)
+        else:
+            down, up = ancestral(a, b, eta)
         if down == 0 or earlier is None:
             d = derivative(x, base, a)
             x = denoised + d * down if pp else x + d * (down - a)
@@ -205,7 +237,7 @@ def _res(
                 x = x + (denoised - base)
             x = h.neg().exp() * x + h * (first * base + second * earlier)
         if b > 0 and eta:
-            x = x + noise(a, b) * s_noise * up
+            x = (keep * x if flow else x) + noise(a, b) * s_noise * up
         earlier, earlier_down = base, down
     return x
 
