@@ -11,7 +11,8 @@ F = TypeVar("F", bound=Callable[..., object])
 def examples(*lines: str) -> str:
     """Command lines, with remarks after two blanks, as the end of a help text."""
     # Rich reads square brackets as markup, and joins lines that no blank line parts.
-    return "Examples:\n\n" + "\n\n".join(f"  {line}".replace("[", r"\[") for line in lines)
+    marked = (line.replace("  ", "  # ", 1).replace("[", r"\[") for line in lines)
+    return "Examples:\n\n" + "\n\n".join(f"  {line}" for line in marked)
 
 
 def with_examples(*lines: str) -> Callable[[F], F]:

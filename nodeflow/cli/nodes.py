@@ -13,6 +13,9 @@ from nodeflow.cli.text import clean, emit, emit_json, paragraphs, say, style, ta
 if TYPE_CHECKING:
     from nodeflow.registry import Catalogue
 
+SHORT = 44
+"""Lists of choices longer than this stand below the table of inputs."""
+
 
 @with_examples("nodeflow nodes", "nodeflow nodes sampler", "nodeflow nodes --json | jq -r '.nodes[].op'")
 def nodes(
@@ -93,6 +96,10 @@ def _show(document: dict[str, Any]) -> None:
         emit(style("Inputs", "bold"))
         table(((p["name"], p["type"], _value_text(p), p["doc"]) for p in document["inputs"]), indent=2)
         emit()
+    for port in document["inputs"]:
+        if len(listed := " | ".join(map(str, port.get("choices", ())))) > SHORT:
+            emit(style(clean(f"Choices of {port['name']}"), "bold"))
+            paragraphs(listed, indent=2)
     if document["outputs"]:
         emit(style("Outputs", "bold"))
         table(((p["name"], p["type"], p["doc"]) for p in document["outputs"]), indent=2)
@@ -119,8 +126,8 @@ def _value_text(port: dict[str, Any]) -> str:
     """Range, choices and default of an input in a few words."""
     parts = []
     if "choices" in port:
-        listed = [str(choice) for choice in port["choices"]]
-        parts.append(" | ".join(listed) if len(listed) <= 6 else f"{' | '.join(listed[:5])} | … ({len(listed)})")
+        listed = " | ".join(map(str, port["choices"]))
+        parts.append(listed if len(listed) <= SHORT else f"one of {len(port['choices'])}")
     elif "min" in port or "max" in port:
         low, high = port.get("min"), port.get("max")
         parts.append(f"{low} to {high}" if None not in (low, high) else f"≥ {low}" if high is None else f"≤ {high}")

@@ -100,7 +100,7 @@ def _cell(text: str | None) -> str:
 def _examples(epilog: str) -> Iterator[str]:
     yield "```console"
     for line in epilog.split("\n\n")[1:]:
-        yield "$ " + line.strip().replace(r"\[", "[").replace("  ", "  # ", 1)
+        yield "$ " + line.strip().replace(r"\[", "[")
     yield "```"
 
 
