@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import threading
 import time
 import unicodedata
@@ -103,7 +102,7 @@ class Artefacts:
         Raises:
             StoreError: it cannot.
         """
-        probe = self.output / f".{secrets.token_hex(8)}.part"
+        probe = self.output / f".{os.urandom(8).hex()}.part"
         try:
             self.output.mkdir(parents=True, exist_ok=True)
             probe.write_bytes(b"\0")
@@ -122,7 +121,7 @@ class Artefacts:
             for name in known.by_size.get(len(data), ()):
                 if _holds(self.output / name, data):
                     return name
-            temporary = self.output / f".{secrets.token_hex(8)}.part"
+            temporary = self.output / f".{os.urandom(8).hex()}.part"
             try:
                 with open(temporary, "xb") as file:
                     file.write(data)

@@ -16,7 +16,6 @@ import contextlib
 import mmap
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ class BlobStore:
         if not self._swept:
             self._swept = True
             self.sweep_leftovers()
-        temporary = self.root / "tmp" / secrets.token_hex(16)
+        temporary = self.root / "tmp" / os.urandom(16).hex()
         try:
             return self._write(data, temporary)
         except OSError as error:

@@ -121,7 +121,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_value_comes_back_as_it_was(value: Any) -> None:
     assert same(round_trip(value), value)
 
@@ -232,7 +232,7 @@ def test_malformed_structures_are_bad_entries(structure: str) -> None:
 
 
 @given(values, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_flipped_and_truncated_entries_never_crash(value: Any, data: st.DataObject) -> None:
     encoded = encode(value, Names())
     parts = [bytearray(encoded.structure.encode()), *map(bytearray, encoded.blobs)]

@@ -81,7 +81,7 @@ class GdsfMatchesTheModel(RuleBasedStateMachine):
 
 
 TestGdsfMatchesTheModel = GdsfMatchesTheModel.TestCase
-TestGdsfMatchesTheModel.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestGdsfMatchesTheModel.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 def test_cheap_and_large_go_first_then_old() -> None:
