@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, NamedTuple
 
-from nodeflow import Figure, Image, NodeError, Range, Table, Tensor, node
+from nodeflow import Context, Figure, File, Image, InputFile, NodeError, Range, Table, Tensor, node
 
 Gap = Annotated[int, Range(0, 256, unit="px")]
 FontSize = Annotated[int, Range(6, 128, unit="px")]
+FontFile = Annotated[File, InputFile((".ttf", ".otf", ".ttc"))]
 
 
 class Measured(NamedTuple):
@@ -28,6 +30,9 @@ def grid(
     gap: Gap = 8,
     font_size: FontSize = 16,
     color: str = "white",
+    font: FontFile | None = None,
+    *,
+    ctx: Context,
 ) -> Image:
     """Put many pictures on one sheet, in rows and columns, with text.
 
@@ -41,10 +46,15 @@ def grid(
         gap: space around the pictures, in pixels.
         font_size: height of the letters, in pixels; the title is half as large again.
         color: of the paper, such as `white` or `#202020`; the text is black or white, whichever can be read.
+        font: a font file; needed for letters beyond A to Z, because the built-in font has no others (accents are left
+            off, signs written out).
     """
     from nodeflow_nodes.image.ops import layout, shape
 
-    sheet = layout.Sheet(columns, gap, color, font_size, title, captions or [], column_titles or [], row_titles or [])
+    sheet = layout.Sheet(columns, gap, color, font_size, font.path if font else "", title)
+    sheet = replace(sheet, captions=captions or [], columns_text=column_titles or [], rows_text=row_titles or [])
+    if not font and any("?" in layout.spelled(t) and "?" not in t for t in sheet.texts):
+        ctx.warn("the built-in font lacks letters of these texts; give a font file that has them")
     return layout.grid(shape.items(images), sheet)
 
 
@@ -95,7 +105,7 @@ def compare(
     delta = ((shape.to_rgb(first) - shape.to_rgb(second)).abs() * gain).clamp(0, 1)
     if mode == "difference":
         return delta.contiguous()
-    labels = [label_a, label_b, f"difference × {gain:g}"] if label_a or label_b else []
+    labels = [label_a, label_b, f"difference x {gain:g}"] if label_a or label_b else []
     sheets = []
     for one, two, changed in zip(first, second, delta, strict=True):
         shown = [one, two, changed] if mode == "both" else [one, two]

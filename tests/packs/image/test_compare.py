@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy
 import pytest
@@ -6,10 +7,11 @@ import torch
 from PIL import ImageFont
 from scipy import ndimage
 
-from nodeflow import NodeError
+from nodeflow import File, NodeError
+from nodeflow.context import StandaloneContext
 from nodeflow_nodes.image.compare import compare, grid, histogram, metrics
 from nodeflow_nodes.image.ops.histogram import count
-from nodeflow_nodes.image.ops.layout import wrap
+from nodeflow_nodes.image.ops.layout import spelled, wrap
 from nodeflow_nodes.image.ops.metrics import ssim
 
 
@@ -92,6 +94,30 @@ def test_texts_without_a_place_are_refused() -> None:
         grid(noise(2, 3, 4, 4), 2, row_titles=["a", "b"])
     with pytest.raises(NodeError, match="pixels large"):
         grid(torch.zeros(1, 3, 1, 1).expand(40, 3, 2000, 2000))
+
+
+def test_letters_that_the_built_in_font_lacks(tmp_path: Path) -> None:
+    assert spelled("Ä 2×3 – “é” ß") == 'A 2x3 - "e" ss'
+    assert spelled("日本?") == "???"
+    context = StandaloneContext()
+    pictures = noise(1, 3, 8, 64)
+    assert torch.equal(grid(pictures, captions=["Ä×"], ctx=context), grid(pictures, captions=["Ax"], ctx=context))
+    assert context.warnings == []
+    grid(pictures, captions=["日本"], ctx=context)
+    assert "font" in context.warnings[0]
+    file = tmp_path / "a.ttf"
+    file.write_bytes(b"no font")
+    with pytest.raises(NodeError, match="expected a TrueType"):
+        grid(pictures, font=File("a.ttf", str(file), ""))
+
+
+def test_a_font_of_ones_own(tmp_path: Path) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    font = File(path.name, str(path), "")
+    pictures = noise(1, 3, 8, 64)
+    shown = [grid(pictures, captions=[text], font=font) for text in ("Ä", "A", "Ω")]
+    assert len({s.numpy().tobytes() for s in shown}) == 3
 
 
 def test_wrapping() -> None:

@@ -23,7 +23,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "value/table_column": {"column": "a"},
     "value/switch": {"condition": True, "on_true": lambda: 1, "on_false": lambda: 2},
 }
-FILES = {name for name, op in OPS.items() if any(port.is_file for port in op.inputs.values())}
+FILES = {name for name, op in OPS.items() if any(port.is_file and port.required for port in op.inputs.values())}
 
 
 def noise(*shape: int) -> torch.Tensor:

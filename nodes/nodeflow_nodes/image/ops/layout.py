@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image as Pillow
@@ -14,6 +15,7 @@ from nodeflow import NodeError
 from nodeflow_nodes.image.ops.files import from_pillow
 from nodeflow_nodes.image.ops.shape import parse_color, to_channels
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 LIMIT = 100_000_000
 """Most pixels of a sheet."""
 
@@ -23,16 +25,27 @@ class Sheet:
     """How a sheet looks. Lengths in pixels; texts may be left empty.
 
     captions: one below each picture. columns_text, rows_text: one above each column, before each row.
+    font: path of a TrueType or OpenType font; empty: the one that comes with Pillow, which has ASCII only.
     """
 
     columns: int = 0
     gap: int = 8
     color: str = "white"
     font_size: int = 16
+    font: str = ""
     title: str = ""
     captions: list[str] = field(default_factory=list)
     columns_text: list[str] = field(default_factory=list)
     rows_text: list[str] = field(default_factory=list)
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.title, *self.captions, *self.columns_text, *self.rows_text]
+
+    def in_ascii(self) -> Sheet:
+        """The same with all texts spelled in ASCII."""
+        lists = {name: [spelled(t) for t in getattr(self, name)] for name in ("captions", "columns_text", "rows_text")}
+        return replace(self, title=spelled(self.title), **lists)
 
 
 def _rgb(color: str) -> tuple[int, int, int]:
@@ -46,7 +59,34 @@ def _ink(color: str) -> tuple[int, int, int]:
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)
 
 
-def wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+_SPELLED = str.maketrans({
+    "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"', "€": "EUR", "→": "->",
+    "←": "<-", "≤": "<=", "≥": ">=", "±": "+/-", "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l",
+    "Ł": "L", "đ": "d", "µ": "u", "σ": "sigma", "α": "alpha", "•": "*", "·": "*", "\u00a0": " ", "\t": " ",
+})  # fmt: skip
+
+
+def spelled(text: str) -> str:
+    """A text in ASCII: accents are dropped, some signs are written out, the rest becomes `?`."""
+    plain = unicodedata.normalize("NFKD", text.translate(_SPELLED))
+    return "".join(c if c.isascii() else "?" for c in plain if not unicodedata.combining(c))
+
+
+def load_font(path: str, size: int) -> Font:
+    """The font in the file, or Pillow's own.
+
+    Raises:
+        NodeError: if the file is no font.
+    """
+    if not path:
+        return ImageFont.load_default(size)
+    try:
+        return ImageFont.truetype(path, size)
+    except Exception as error:
+        raise NodeError(f"expected a TrueType or OpenType font, but it cannot be read: {error}") from None
+
+
+def wrap(text: str, font: Font, width: int) -> list[str]:
     """Text in lines no wider than `width` pixels, broken at spaces, or anywhere if a word is too long."""
     lines = []
     for paragraph in text[:2000].splitlines() or [""]:
@@ -82,8 +122,9 @@ def grid(pictures: list[Tensor], sheet: Sheet) -> Tensor:
     ):
         if len(texts) > places:
             raise NodeError(f"expected at most {places} {what} for {len(pictures)} pictures, got {len(texts)}")
-    font = ImageFont.load_default(sheet.font_size)
-    large = ImageFont.load_default(round(sheet.font_size * 1.5))
+    font, large = load_font(sheet.font, sheet.font_size), load_font(sheet.font, round(sheet.font_size * 1.5))
+    if not sheet.font:
+        sheet = sheet.in_ascii()
     line = round(sheet.font_size * 1.35)
     cell_height = max(p.shape[1] for p in pictures)
     cell_width = max(p.shape[2] for p in pictures)
@@ -105,7 +146,7 @@ def grid(pictures: list[Tensor], sheet: Sheet) -> Tensor:
     draw = ImageDraw.Draw(paper)
     ink = _ink(sheet.color)
 
-    def write(lines: list[str], x: float, y: float, face: ImageFont.FreeTypeFont | ImageFont.ImageFont = font) -> None:
+    def write(lines: list[str], x: float, y: float, face: Font = font) -> None:
         step = line if face is font else round(line * 1.5)
         for number, text in enumerate(lines):
             draw.text((x, y + number * step), text, fill=ink, font=face, anchor="ma")
