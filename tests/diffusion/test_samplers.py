@@ -140,6 +140,15 @@ def test_the_fast_and_the_adaptive_solver_reach_the_end():
         assert float((result - model.exact(x, sigmas[0], sigmas[-2])).abs().max()) < bound
 
 
+def test_the_adaptive_solver_does_not_search_for_ever():
+    class Broken(Gaussian):
+        def __call__(self, x, sigma):
+            return x * torch.nan
+
+    with pytest.raises(ValueError, match="not a number"):
+        run("dpm_adaptive", Broken(), torch.ones(1, 1, 2, 2), torch.tensor([10.0, 1.0, 0.0]))
+
+
 def test_fast_uses_as_many_evaluations_as_there_are_steps():
     for steps in (1, 2, 3, 4, 5, 6, 8):
         model = Gaussian()

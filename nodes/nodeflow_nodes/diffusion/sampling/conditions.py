@@ -109,7 +109,7 @@ def _prepare(
         extra=extra,
         joined=joined,
         area=area,
-        weight=_weight(condition.strength, mask, area, height, width),
+        weight=_weight(condition.strength, mask, area, like),
         first=table.percent(condition.start),
         last=table.percent(condition.end),
         control=control,
@@ -201,13 +201,14 @@ def _bounding_box(mask: Tensor, height: int, width: int) -> Area:
     return min(h, height - y), min(w, width - x), y, x
 
 
-def _weight(strength: float, mask: Tensor | None, area: Area | None, height: int, width: int) -> float | Tensor:
+def _weight(strength: float, mask: Tensor | None, area: Area | None, like: Tensor) -> float | Tensor:
     if mask is not None:
         return crop(mask, area) * strength
     if area is None:
         return float(strength)
     weight = torch.ones(1, 1, area[0], area[1])
-    for dim, full in ((2, height), (3, width)):
+    for dim in (2, 3):
+        full = like.shape[dim]
         size, start = area[dim - 2], area[dim]
         ramp = min(RAMP, size // 4)
         for k in range(ramp):
@@ -215,7 +216,7 @@ def _weight(strength: float, mask: Tensor | None, area: Area | None, height: int
                 weight.narrow(dim, k, 1).mul_((k + 1) / ramp)
             if start + size < full:
                 weight.narrow(dim, size - 1 - k, 1).mul_((k + 1) / ramp)
-    return weight * strength
+    return (weight * strength).to(like.device)
 
 
 def _resize_hint(hint: Tensor, height: int, width: int, downscale: int, batch: int) -> Tensor:

@@ -82,9 +82,8 @@ class Estimator:
                 if total is None:
                     total, weights[side] = torch.zeros_like(x), torch.full_like(x, 1e-37)
                     totals[side] = total
-                weight = condition.weight.to(x.device) if isinstance(condition.weight, Tensor) else condition.weight
-                crop(total, condition.area).add_(denoised * weight)
-                crop(weights[side], condition.area).add_(weight)  # type: ignore[arg-type]
+                crop(total, condition.area).add_(denoised * condition.weight)
+                crop(weights[side], condition.area).add_(condition.weight)  # type: ignore[arg-type]
         return [
             torch.zeros_like(x) if total is None else total / weight if isinstance(weight, Tensor) else total
             for total, weight in zip(totals, weights, strict=True)

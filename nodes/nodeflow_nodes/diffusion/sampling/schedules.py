@@ -77,10 +77,10 @@ def beta(table: SigmaTable, n: int, alpha: float = 0.6, beta: float = 0.6) -> Te
     """Entries at the quantiles of a beta distribution: dense at both ends (arXiv 2407.12173). Entries that would repeat
     are left out, so there may be fewer than n steps."""
     import numpy as np
-    from scipy.stats import beta as distribution
+    from scipy.special import betaincinv
 
     shares = 1 - np.linspace(0, 1, n, endpoint=False)
-    indices = np.rint(distribution.ppf(shares, alpha, beta) * (len(table.sigmas) - 1)).astype(int)
+    indices = np.rint(betaincinv(alpha, beta, shares) * (len(table.sigmas) - 1)).astype(int)
     kept = [int(t) for k, t in enumerate(indices) if k == 0 or t != indices[k - 1]]
     return _with_zero([float(table.sigmas[t]) for t in kept])
 

@@ -107,6 +107,8 @@ def dpm_adaptive(
         low, high = _order_2(slopes, t, 1 / 3), _order_3(slopes, t)
         scale = torch.maximum(torch.tensor(absolute), relative * torch.maximum(low.abs(), previous.abs()))
         error = float(torch.linalg.vector_norm((low - high) / scale)) / x.numel() ** 0.5
+        if not math.isfinite(error):
+            raise ValueError(f"dpm_adaptive: the model's estimate at sigma {float(s.neg().exp()):.4g} is not a number")
         factor = 1 + math.atan((1 / (error + 1e-8)) ** (1 / 3) - 1)
         h *= factor
         if factor >= safety:
