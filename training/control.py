@@ -18,7 +18,7 @@ from training import base, sampler, text_encoder, vae, world
 from training.loop import Settings, averaged, rng, train, workers
 
 LAYERS = 3
-POOL = 12_288
+POOL = 8192
 
 
 def anywhere(start: int, split: world.Split = "train") -> world.Scenes:
@@ -144,7 +144,7 @@ def load(transformer: nn.Module) -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     workers(options.workers)

@@ -217,7 +217,7 @@ def load() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
     workers(1)
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ from training.loop import Settings, averaged, rng, train, workers
 
 RANK = 8
 TARGETS = ["attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "ff.net.0.proj", "ff.net.2"]
-POOL = 12_288
+POOL = 4096
 STYLE = world.STYLES.index("sticker")
 
 
@@ -95,7 +95,7 @@ def load() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=250)
     options = parser.parse_args()
     workers(1)
     data = base.dataset("stickers", POOL, stickers)
@@ -103,7 +103,7 @@ def main() -> None:
     encoder = text_encoder.load()
     torch.manual_seed(0)
     settings = Settings(
-        "lora-sticker", options.steps, batch=32, rate=2e-3, warmup=30, ema=0.99, decay=0.5, weight_decay=0.0, bf16=True
+        "lora-sticker", options.steps, batch=32, rate=2e-3, warmup=20, ema=0.99, decay=0.5, weight_decay=0.0, bf16=True
     )
 
     def report(model: nn.Module, _step: int) -> dict[str, float]:
