@@ -88,7 +88,7 @@ def test_a_thousand_of_one_name_are_quick(artefacts: Artefacts, monkeypatch: pyt
     for number in range(1000):
         assert artefacts.keep(b"%04d" % number * (number + 1), PNG, "x").name.startswith("x")
     assert len(names(artefacts)) == 1000
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 15
 
 
 @pytest.mark.parametrize(

