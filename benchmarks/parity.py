@@ -6,7 +6,7 @@ The data (its README says how it was recorded) is looked for in NODEFLOW_PARITY,
 repository. Checkpoints are random numbers in the shapes of real ones; they are made when first needed, in
 NODEFLOW_PARITY_CACHE or ~/.cache/nodeflow-parity (2.7 GB for all cases but `sdxl_vega`, which adds 3.3 GB).
 
-Cases run through the nodes themselves, with the compatible options (see NUMERICS).
+Cases run through the nodes themselves, with the compatible options (see docs/sampling.md).
 """
 
 from __future__ import annotations

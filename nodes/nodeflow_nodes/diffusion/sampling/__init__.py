@@ -1,8 +1,8 @@
 """Pure numerics of diffusion sampling: tables, schedules, noise, samplers, guidance, and the loop that ties them.
 
 Nothing here knows nodes, workflows, files or the engine; everything works on float32 torch tensors. The modules import
-torch, so node modules import them inside function bodies. Formulas and conventions: NUMERICS (docs), whose section
-numbers the docstrings cite. Each module imports only earlier ones:
+torch, so node modules import them inside function bodies. "NUMERICS" is docs/numerics.md, whose sections
+the docstrings cite. Each module imports only earlier ones:
 
     tables          σ tables of the families (§2)
     parametrisation what a network's output means (§1)
