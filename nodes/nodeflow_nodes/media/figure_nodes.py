@@ -17,7 +17,7 @@ def save_figure(figure: Figure, name: str = "figure", *, ctx: Context) -> Artefa
 
     Args:
         figure: the figure; what kind of file it becomes depends on how it was drawn (PNG or SVG).
-        name: readable name in the output folder, without the suffix.
+        name: readable name in the output folder, without the suffix; `/` makes folders.
     """
     suffix = SUFFIXES.get(figure.media)
     if suffix is None:

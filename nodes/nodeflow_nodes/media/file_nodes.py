@@ -33,7 +33,7 @@ def save_table(table: Table, name: str = "table", format: Literal["csv", "json"]
 
     Args:
         table: rows under named columns.
-        name: readable name in the output folder, without the suffix.
+        name: readable name in the output folder, without the suffix; `/` makes folders.
         format: `csv` opens in every spreadsheet: texts that a spreadsheet would run as a formula get a `'` in front.
             `json` is a list with an object for each row, every value as it is; numbers that are not finite are null.
     """

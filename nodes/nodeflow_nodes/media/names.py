@@ -11,13 +11,14 @@ def file_names(name: str, count: int, suffix: str) -> list[str]:
     """One name for each of `count` files: `{index}` becomes the number (from 1), or it is added if there are several.
 
     Raises:
-        NodeError: if the name is empty.
+        NodeError: for empty, absolute and upward names, and characters that some systems do not allow.
     """
     stem = name.strip()
     if stem.lower().endswith(suffix):
         stem = stem[: -len(suffix)]
-    if not stem:
-        raise NodeError("the name is empty: give the file a name")
+    bad = any(c in '\\:*?"<>|' or ord(c) < 32 for c in stem) or len(stem) > 200
+    if bad or any(not part.strip(" .") for part in stem.split("/")):
+        raise NodeError(f'file name {name[:80]!r}: expected a name such as "take" or "day-1/take-{{index}}"')
     if "{index}" not in stem:
         stem += "-{index}" if count > 1 else ""
     return [stem.replace("{index}", str(number)) + suffix for number in range(1, count + 1)]

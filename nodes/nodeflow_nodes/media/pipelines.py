@@ -225,7 +225,10 @@ def sound(value: Any) -> torch.Tensor:
     """[B, C, T] float32 of arrays or tensors [T], [B, T] or [B, C, T]."""
     if isinstance(value, (list, tuple)):
         value = np.stack([np.asarray(v, np.float32) for v in value])
-    samples = value.detach().cpu().float() if isinstance(value, torch.Tensor) else torch.from_numpy(np.float32(value))
+    if isinstance(value, torch.Tensor):
+        samples = value.detach().cpu().float().clone()  # a tensor of inference mode could not be used everywhere
+    else:
+        samples = torch.from_numpy(np.array(value, np.float32))
     if samples.dim() == 1:
         samples = samples[None]
     return (samples[:, None] if samples.dim() == 2 else samples).contiguous()

@@ -40,7 +40,7 @@ def video_frames(
             f"first is {first}, but the video has {len(video.frames)} frames (0 to {len(video.frames) - 1})"
         )
     frames = video.frames[first::every]
-    return frames[:count] if count else frames
+    return (frames[:count] if count else frames).clone()  # not a view, which would keep the whole video in memory
 
 
 @node("media/load_video")
@@ -75,7 +75,7 @@ def save_video(
 
     Args:
         video: the moving picture.
-        name: readable name in the output folder, without the suffix.
+        name: readable name in the output folder, without the suffix; `/` makes folders.
         format: `webp` is small; `png` (APNG) keeps every pixel; `gif` has 256 colours a frame and shows frames for
             multiples of 10 ms.
         quality: of a WebP that is not lossless, 1..100.

@@ -55,8 +55,14 @@ def test_batches_names_and_clipping() -> None:
     assert [s.name for s in saved] == ["take-1.wav", "take-2.wav"]
     assert "up to 1.50" in ctx.warnings[0]
     assert struct.unpack("<4h", ctx.saved["take-1.wav"][44:]) == (32767,) * 4
-    with pytest.raises(NodeError, match="the name is empty"):
-        save_audio(Audio(torch.zeros(1, 1, 4), 100), " ", ctx=ctx)
+    saved = save_audio(Audio(torch.zeros(2, 1, 4), 100), "day/{index} of 2", ctx=ctx)
+    assert [s.name for s in saved] == ["day/1 of 2.wav", "day/2 of 2.wav"]
+
+
+@pytest.mark.parametrize("name", [" ", "/etc/x", "../x", "a/./b", "a//b", "c:x", "a\\b", "a\0b", "x" * 300, ".wav"])
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(NodeError, match="expected a name such as"):
+        save_audio(Audio(torch.zeros(1, 1, 4), 100), name, ctx=StandaloneContext())
 
 
 def riff(kind: int, bits: int, body: bytes, channels: int = 1, more: bytes = b"") -> bytes:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 
@@ -16,6 +18,7 @@ from nodeflow import Cancelled, NodeError, Pipeline, WeightsPool
 from nodeflow.context import StandaloneContext
 from nodeflow_nodes.media.call_nodes import call_pipeline_audio, call_pipeline_frames, call_pipeline_images
 from nodeflow_nodes.media.folder import pipeline_names, read_folder
+from nodeflow_nodes.media.pipelines import pictures, sound
 
 from .tiny import handle, libraries, save_audio, save_frames, save_images
 
@@ -174,6 +177,38 @@ def copy_index(source: Path, folder: Path, **more: Any) -> Path:
 def test_foreign_code_is_refused(images_folder: Path, tmp_path: Path, more: dict[str, Any], message: str) -> None:
     with pytest.raises(NodeError, match=message):
         read_folder(copy_index(images_folder, tmp_path / "copy", **more))
+
+
+def test_parts_that_older_folders_name_are_accepted(images_folder: Path, tmp_path: Path) -> None:
+    parts = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"], "feature_extractor": [None, None]}
+    assert read_folder(copy_index(images_folder, tmp_path / "copy", **parts)).class_name == "StableDiffusionPipeline"
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        (np.zeros((2, 8, 6, 3)), (2, 3, 8, 6)),
+        (np.zeros((1, 5, 8, 6, 3)), (5, 3, 8, 6)),
+        (torch.zeros(1, 5, 3, 8, 6), (5, 3, 8, 6)),
+        ([PIL.Image.new("RGB", (6, 8)), PIL.Image.new("RGB", (6, 8))], (2, 3, 8, 6)),
+        ([[PIL.Image.new("L", (6, 8))] * 3], (3, 1, 8, 6)),
+    ],
+)
+def test_pictures_of_all_forms_become_one(value: Any, shape: tuple[int, ...]) -> None:
+    assert pictures(value).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        (np.zeros(9), (1, 1, 9)),
+        (np.zeros((2, 9)), (2, 1, 9)),
+        (torch.zeros(2, 2, 9), (2, 2, 9)),
+        ([np.zeros(9)] * 2, (2, 1, 9)),
+    ],
+)
+def test_sounds_of_all_forms_become_one(value: Any, shape: tuple[int, ...]) -> None:
+    assert sound(value).shape == shape
 
 
 def test_code_beside_a_component_is_refused(images_folder: Path, tmp_path: Path) -> None:
