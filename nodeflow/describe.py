@@ -104,16 +104,17 @@ def plain(value: Any) -> Any:
 
 def search(catalogue: Catalogue, query: str = "") -> list[Op]:
     """Ops that fit a query, best first: every word in the name, title or summary; else names that look alike."""
+    ops = {name: op for name, op in catalogue.ops.items() if op.category != "engine"}  # that one is the engine's own
     words = query.lower().split()
     if not words:
-        return [op for _, op in sorted(catalogue.ops.items())]
+        return [op for _, op in sorted(ops.items())]
     ranked = []
-    for name, op in catalogue.ops.items():
+    for name, op in ops.items():
         text = f"{name} {op.title} {op.doc.summary}".lower()
         if all(word in text for word in words):
             ranked.append((not all(word in name for word in words), op.deprecated is not None, name))
-    names = [name for *_, name in sorted(ranked)] or _alike(query, catalogue.ops)
-    return [catalogue.ops[name] for name in names]
+    names = [name for *_, name in sorted(ranked)] or _alike(query, ops)
+    return [ops[name] for name in names]
 
 
 def _alike(query: str, names: Iterable[str]) -> list[str]:
