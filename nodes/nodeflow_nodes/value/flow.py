@@ -1,10 +1,10 @@
-"""Switches: which of two values goes on. What is not chosen is not computed."""
+"""Switches: which of two values goes on. What is not chosen is not computed. And whether two values are the same."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from nodeflow import node
+from nodeflow import NodeError, node
 
 T = TypeVar("T")
 
@@ -36,3 +36,23 @@ def first_given(a: T | None = None, b: T | None = None) -> T:
     """
     first = _given(a)
     return _given(b) if first is None else first
+
+
+@node("value/same")
+def same(a: Any, b: Any) -> bool:
+    """Tell whether two values are the same: texts, numbers, lists of them.
+
+    Args:
+        a: first value.
+        b: second value. 1 and 1.0 are the same; "1" and 1 are not, nor are true and 1.
+    """
+    return _same(a, b)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    for value in (a, b):
+        if not (value is None or isinstance(value, str | bool | int | float)):
+            raise NodeError(f"expected texts, numbers or lists of them, got a {type(value).__name__}")
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)

@@ -124,10 +124,30 @@ def to_text(value: int | float | str | bool, decimals: Annotated[int, Range(-1, 
         value: the number; true and false become `true` and `false`.
         decimals: digits after the point; -1 writes as many as are needed.
     """
+    return _text(value, decimals)
+
+
+def _text(value: int | float | str | bool, decimals: int) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return value
-    if decimals >= 0:
-        return f"{value:.{decimals}f}"
-    return str(value)
+    return f"{value:.{decimals}f}" if decimals >= 0 else str(value)
+
+
+@node("value/to_texts", title="To texts")
+def to_texts(
+    values: list[int | float | str | bool],
+    decimals: Annotated[int, Range(-1, 20)] = -1,
+    before: str = "",
+    after: str = "",
+) -> list[str]:
+    """Make a text of each number in a list: captions for a grid.
+
+    Args:
+        values: the numbers.
+        decimals: digits after the point; -1 writes as many as are needed.
+        before: written in front of each.
+        after: written behind each, such as a unit.
+    """
+    return [f"{before}{_text(value, decimals)}{after}" for value in values]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nodeflow import NodeError, Table
 from nodeflow_nodes.value.constants import boolean, choice, floating, integer, seed, seeds, text
-from nodeflow_nodes.value.flow import first_given, switch
+from nodeflow_nodes.value.flow import first_given, same, switch
 from nodeflow_nodes.value.lists import (
     cut,
     floats,
@@ -19,7 +19,7 @@ from nodeflow_nodes.value.lists import (
     pick,
     texts,
 )
-from nodeflow_nodes.value.numbers import compare, to_float, to_integer, to_text
+from nodeflow_nodes.value.numbers import compare, to_float, to_integer, to_text, to_texts
 from nodeflow_nodes.value.randoms import random_float, random_floats, random_integer, random_integers, shuffle
 from nodeflow_nodes.value.tables import join_tables, show, table, table_column, table_text
 
@@ -51,6 +51,14 @@ def test_switch_computes_only_what_it_passes_on() -> None:
     assert first_given(lambda: 0, fail) == 0
     assert first_given(lambda: None, lambda: 2) == 2
     assert first_given(None, 3) == 3
+
+
+def test_same() -> None:
+    alike = [(1, 1.0), ("a", "a"), ([1, "b"], [1.0, "b"]), (None, None), (True, True)]
+    other = [("1", 1), (True, 1), ([1], [1, 2]), ([True], [1]), (None, 0), ("a", "A")]
+    assert [same(a, b) for a, b in alike + other] == [True] * 5 + [False] * 6
+    with pytest.raises(NodeError, match="got a object"):
+        same(object(), 1)
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50), st.integers(-9, 9).filter(bool))
@@ -101,6 +109,7 @@ def test_converting() -> None:
     assert to_integer(str(2**70)) == 2**70
     assert [to_text(x) for x in (1, 1.5, True, "a")] == ["1", "1.5", "true", "a"]
     assert to_text(2 / 3, 2) == "0.67"
+    assert to_texts([1, 0.5, True, "a"], 1, "x ", " px") == ["x 1.0 px", "x 0.5 px", "x true px", "x a px"]
     for bad in ("", "abc", "1,5", "9" * 5000):
         with pytest.raises(NodeError, match="expected a number"):
             to_float(bad)
