@@ -40,6 +40,11 @@ def test_areas_in_shares_and_cells():
     assert whole.area is None
 
 
+def test_areas_in_pixels_count_in_the_models_cells():
+    (c,) = ready(text(area=(32.0, 16.0, 8.0, 24.0), unit="pixels"))  # 4 pixels a cell
+    assert c.area == (8, 4, 2, 6)
+
+
 def test_an_area_is_cut_at_the_border():
     (c,) = ready(text(area=(10, 10, 10, 12)))
     assert c.area == (6, 4, 10, 12)

@@ -83,7 +83,7 @@ def _prepare(
 ) -> Prepared:
     batch, _, height, width = like.shape
     mask = None if condition.mask is None else resize_mask(condition.mask, height, width, batch).to(like.device)
-    area = _area(condition, height, width)
+    area = _area(condition, height, width, denoiser.downscale)
     if condition.mask_area and mask is not None:
         area = _bounding_box(mask, height, width)
     if area == (height, width, 0, 0):
@@ -179,10 +179,14 @@ def resize_mask(mask: Tensor, height: int, width: int, batch: int) -> Tensor:
     return mask if mask.shape[0] in (1, batch) else _batched(mask, batch, mask.device)
 
 
-def _area(condition: Any, height: int, width: int) -> Area | None:
+def _area(condition: Any, height: int, width: int, downscale: int) -> Area | None:
+    """The area in cells; given in cells, as shares of the picture, or in pixels."""
     if condition.area is None:
         return None
     h, w, y, x = condition.area
+    if condition.unit == "pixels":
+        h, w, y, x = (side // downscale for side in (h, w, y, x))
+        h, w = max(1, h), max(1, w)
     if condition.unit == "share":
         h, w = max(1, round(h * height)), max(1, round(w * width))
         y, x = round(y * height), round(x * width)
