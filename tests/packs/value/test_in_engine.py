@@ -79,7 +79,7 @@ def test_a_list_is_mapped_into_a_walk(tmp_path: Path) -> None:
         "batch": {"op": "latent/batch@1", "links": {"latents": "each.latent"}},
         "texts": {
             "op": "value/to_texts@1",
-            "values": {"decimals": 2, "before": "t = "},
+            "values": {"decimals": 2, "before": "t="},
             "links": {"values": "t.values"},
         },
     }
