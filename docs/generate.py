@@ -1,4 +1,4 @@
-"""Make the pages that come from the code: one a node, one of all problem codes, and their index. `make docs`.
+"""Make the pages that come from the code: nodes, problem codes, types, the command line, the schema. `make docs`.
 
 A test compares what is committed with what this makes.
 """
@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from nodeflow.cli import reference
 from nodeflow.op import Op
 from nodeflow.ports import Choices, InputFile, ModelFile, Port
 from nodeflow.problems import CODES
@@ -153,6 +154,7 @@ def stale(catalogue: Catalogue) -> list[str]:
 
 def main() -> int:
     """Write all pages, and remove those of nodes that are gone."""
+    reference.main()
     catalogue = installed()
     if catalogue.failures:
         print("\n".join(catalogue.failures.values()), file=sys.stderr)

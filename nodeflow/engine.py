@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nodeflow.cache import BlobStore, Cache, CacheWarning
+from nodeflow.cache import BadBlob, BlobStore, Cache, CacheWarning
 from nodeflow.errors import NodeflowError
 from nodeflow.events import Event
 from nodeflow.executor import CACHED, DONE, Executor, NodeFailure, NoResults, Outcome
@@ -24,7 +24,7 @@ from nodeflow.filehash import FileDigests
 from nodeflow.files import Files
 from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
 from nodeflow.planner import Plan, Planner, with_exports
-from nodeflow.publish import Publisher
+from nodeflow.publish import Published, Publisher, artefacts_in
 from nodeflow.record import RecordStore
 from nodeflow.recorder import Recorder
 from nodeflow.registry import Catalogue, installed
@@ -49,6 +49,7 @@ class Run:
 
     outcome: Outcome
     files: dict[str, list[Path]] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -86,6 +87,29 @@ class Run:
         return self.outcome.count(CACHED)
 
 
+FREE_FLOOR = 1 << 30
+"""Bytes that the cache leaves free on its disk."""
+
+
+class KeptResults:
+    """The cache, except that a result which names files counts only if the store still has them, whole."""
+
+    def __init__(self, cache: Cache, store: BlobStore) -> None:
+        self.cache = cache
+        self.store = store
+        self.lookup = cache.lookup
+        self.put = cache.put
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        outputs: dict[str, Any] | None = self.cache.get(key)
+        try:
+            for artefact in artefacts_in(outputs or {}):
+                self.store.read(artefact.digest)
+        except BadBlob:
+            return None
+        return outputs
+
+
 class Engine:
     """Checks, plans and runs recipes with one set of settings.
 
@@ -120,7 +144,7 @@ class Engine:
 
     @cached_property
     def hashes(self) -> FileDigests:
-        return FileDigests(self.settings.cache / "digests.db")
+        return FileDigests(self.settings.cache / "digests.db", self._warn)
 
     @cached_property
     def cache(self) -> Cache:
@@ -129,6 +153,7 @@ class Engine:
             settings.cache,
             ram_bytes=settings.ram_budget,
             disk_bytes=settings.disk_budget,
+            free_floor_bytes=FREE_FLOOR,
             accelerator_bytes=0 if self.device == "cpu" else settings.device_cache_budget,
             warn=self.warnings.append,
         )
@@ -209,7 +234,7 @@ class Engine:
             recorder.begin(run_id, plan, workflow, self.catalogue)
         executor = Executor(
             planner,
-            self.cache if self._caching else NoResults(),
+            KeptResults(self.cache, self.artefacts) if self._caching else NoResults(),
             self.weights,
             self.artefacts,
             self.device,
@@ -222,7 +247,7 @@ class Engine:
         files = publisher.publish()
         if recorder is not None:
             recorder.finish(outcome, publisher.published)
-        return Run(outcome, files)
+        return Run(outcome, files, publisher.published)
 
     def _warn(self, message: str) -> None:
         self.warnings.append(CacheWarning("record", None, message))

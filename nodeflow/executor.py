@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nodeflow.context import Carried, RunContext, loading_seconds
-from nodeflow.errors import Cancelled, DeadlineExceeded, NodeError
+from nodeflow.errors import Cancelled, DeadlineExceeded, NodeError, NodeflowError
 from nodeflow.events import (
     Emitter,
     Event,
@@ -857,7 +857,7 @@ def _named(step: Step, result: Any) -> Outputs:
 
 
 def _failure(prefix: str, step: Step, error: BaseException, kwargs: Mapping[str, Any]) -> NodeFailure:
-    expected = isinstance(error, (NodeError, DeadlineExceeded, Cancelled))
+    expected = isinstance(error, NodeflowError)
     message = str(error) or type(error).__name__ if expected else _words(error)
     given = {k: describe(v) for k, v in kwargs.items() if k not in ("ctx", "inputs") and not inspect.isfunction(v)}
     text = "" if expected else "".join(traceback.format_exception(error))

@@ -9,9 +9,12 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+
+from nodeflow.errors import NodeflowError
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,14 @@ def _nvidia() -> str:
 
 def resolve_device(wanted: str = "auto") -> str:
     """`auto` as the device that will be used: cuda if a driver and a CUDA build of torch are there, else mps on Apple
-    silicon, else cpu. Package metadata and the driver's tool answer; torch is not imported."""
+    silicon, else cpu. Package metadata and the driver's tool answer; torch is not imported.
+
+    Raises:
+        NodeflowError: if `wanted` is no device.
+    """
     if wanted != "auto":
+        if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:[0-9]{1,2})?", wanted):
+            raise NodeflowError(f"device {wanted!r}: expected auto, cpu, mps, cuda, cuda:1, xpu, ...")
         return wanted
     if "+cpu" not in torch_version() and os.path.exists("/proc/driver/nvidia") and _nvidia():
         return "cuda"

@@ -7,19 +7,22 @@ recipe, the run's versions and the result's key embedded, so that `nodeflow run 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nodeflow.artefacts import Artefacts
+from nodeflow.artefacts import SUFFIXES, Artefacts
 from nodeflow.cache import BlobStore, StoreError
+from nodeflow.errors import NodeflowError
 from nodeflow.executor import NodeFailure
 from nodeflow.planner import Plan, Step
 from nodeflow.share.embed import embed, is_picture
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
+
+FILE_SUFFIXES = {*SUFFIXES.values(), ".jpeg"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Published:
 class Publisher:
     """A lifecycle that collects the artefacts of a run's exports and effects, and writes them out at its end.
 
-    out: a folder, or a file name for a run with a single output. exports: the export step of each declared output.
+    out: a folder, or a file's name (with the ending of a kind of file) for a run with a single output; the file gets
+    the ending of what it is. exports: the export step of each declared output.
     """
 
     store: BlobStore
@@ -49,8 +53,7 @@ class Publisher:
 
     def after(self, step: Step, outputs: dict[str, Any], seconds: float, cached: bool) -> None:
         if step.op.effects or step.op.name == "engine/export":
-            made = [a for value in outputs.values() for a in (value if isinstance(value, list) else [value])]
-            self._found[step.index] = step, [a for a in made if isinstance(a, Artefact)]
+            self._found[step.index] = step, artefacts_in(outputs)
 
     def failed(self, step: Step, failure: NodeFailure) -> None:
         pass
@@ -66,8 +69,8 @@ class Publisher:
                 if is_picture(data):
                     data = embed(data, self._document(step.key))
                 counter = "" if len(artefacts) == 1 else f"-{number}"
-                if output is not None and self.out.suffix and len(self.exports) == 1:
-                    path = self.out.with_name(f"{self.out.stem}{counter}{self.out.suffix}")
+                if output is not None and self._names_file:
+                    path = self.out.with_name(f"{self.out.stem}{counter}{Path(artefact.name).suffix}")
                     shown = self._write_to(path, data, artefact)
                 else:
                     name = artefact.name if output is None else f"{output}{counter}{Path(artefact.name).suffix}"
@@ -81,14 +84,22 @@ class Publisher:
         """See before the run whether its files can be written.
 
         Raises:
-            StoreError: they cannot.
+            StoreError: they cannot. NodeflowError: one file is named for several outputs.
         """
+        if self._names_file and len(self.exports) > 1:
+            names = ", ".join(self.exports)
+            raise NodeflowError(f"{self.out} is one file, but there are several outputs ({names}): name a folder")
         if self.exports or any(step.op.effects for step in self.plan.steps):
+            self.store.put(b"")
             self._folder.check_writable()
 
     @cached_property
+    def _names_file(self) -> bool:
+        return self.out.suffix.lower() in FILE_SUFFIXES and not self.out.is_dir()
+
+    @cached_property
     def _folder(self) -> Artefacts:
-        return Artefacts(self.store, self.out.parent if self.out.suffix else self.out)
+        return Artefacts(self.store, self.out.parent if self._names_file else self.out)
 
     def _write_to(self, path: Path, data: bytes, artefact: Artefact) -> Artefact:
         """Write the file that the user named, replacing one that is there."""
@@ -107,6 +118,7 @@ class Publisher:
         return {"recipe": self.workflow.to_json(), "key": key, "numeric": self.plan.numeric}
 
 
-def slug(title: str) -> str:
-    """A title as the beginning of a file name."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "untitled"
+def artefacts_in(outputs: Mapping[str, Any]) -> list[Artefact]:
+    """The artefacts among a step's outputs, also in lists."""
+    made = (a for value in outputs.values() for a in (value if isinstance(value, list) else [value]))
+    return [a for a in made if isinstance(a, Artefact)]

@@ -165,6 +165,45 @@ def test_an_output_folder_that_cannot_be_made_is_noticed_before_the_run(engine: 
     assert CALLS == []
 
 
+def test_one_file_for_several_outputs_is_refused(engine: Engine, tmp_path: Path) -> None:
+    document = {**GREETING, "outputs": {"one": "both.text", "two": "hello.text"}}
+    with pytest.raises(nodeflow.NodeflowError, match="several outputs"):
+        nodeflow.run(document, engine=engine, out=tmp_path / "x.txt")
+    assert CALLS == []
+    run = nodeflow.run(document, engine=engine, out=tmp_path / "results.v2")
+    assert [str(f.relative_to(tmp_path)) for f in run.files["one"]] == ["results.v2/one.txt"]
+
+
+def test_a_file_gets_the_ending_of_what_it_is(engine: Engine, tmp_path: Path) -> None:
+    run = nodeflow.run(GREETING, engine=engine, out=tmp_path / "x.png")
+    assert run.files == {"greeting": [tmp_path / "x.txt"]}
+
+
+def test_a_home_that_cannot_be_written_is_noticed_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("in the way")
+    with Engine(Settings(home=tmp_path / "home", cache=tmp_path / "cache"), catalogue()) as engine:
+        CALLS.clear()
+        with pytest.raises(StoreError):
+            nodeflow.run(GREETING, engine=engine, out=tmp_path / "o")
+    assert CALLS == []
+
+
+def test_a_device_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, cache=tmp_path / "c", device="gpu")
+    with Engine(settings, catalogue()) as engine, pytest.raises(nodeflow.NodeflowError, match="device 'gpu'"):
+        engine.plan(nodeflow.load(GREETING))
+
+
+def test_a_file_that_was_deleted_from_the_store_is_made_again(engine: Engine, tmp_path: Path) -> None:
+    nodeflow.run(GREETING, engine=engine, out=tmp_path / "a")
+    for blob in list(engine.artefacts.scan()):
+        engine.artefacts.delete(blob.digest)
+    with again(engine) as second:
+        run = second.run(nodeflow.load(GREETING), out=tmp_path / "b", values=False)
+        assert (run.state, run.computed) == ("completed", 1)
+    assert (tmp_path / "b" / "greeting.txt").read_text() == "hello world"
+
+
 def test_runs_are_recorded(engine: Engine) -> None:
     run = nodeflow.run(GREETING, {"name": "moon"}, engine=engine)
     row = engine.records.run(run.id)
