@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from nodeflow.ports import InputFile, ModelFile, Port
-from nodeflow.problems import Problem, did_you_mean
+from nodeflow.problems import Problem, did_you_mean, nearest
 from nodeflow.types import File
 
 MODEL_SUFFIXES = (".safetensors", ".gguf")
@@ -111,7 +111,7 @@ class Files:
                 "NF301",
                 f"no model named {name!r} in {folder}",
                 expected=f"a file or folder in {looked}",
-                hint=did_you_mean(name, models) or "put the file there, or set model_folders",
+                hint=_near_model(name, models) or "put the file there, or set model_folders",
             )
         subs = (folder, *ALIASES.get(folder, ()))
         if not self._inside(path, [*self.model_folders, *(root / sub for root in self.model_folders for sub in subs)]):
@@ -173,6 +173,13 @@ def _scan(root: Path) -> Iterator[tuple[str, Path]]:
         for name in sorted(names):
             if name.lower().endswith(MODEL_SUFFIXES):
                 yield (here / name).relative_to(root).as_posix(), here / name
+
+
+def _near_model(name: str, models: dict[str, Path]) -> str:
+    """What may have been meant; a name without its suffix is compared without theirs."""
+    stems = {model.removesuffix(Path(model).suffix): model for model in models}
+    near = nearest(name, stems)
+    return f"did you mean {', '.join(stems[n] for n in near)}?" if near else did_you_mean(name, models)
 
 
 def _siblings(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -58,7 +58,8 @@ CODES: dict[str, tuple[str, str]] = {
 
 
 MAX_COMPARED = 400
-"""Among how many names the nearest are looked for, so that a thousand mistakes in a large recipe are found in time."""
+"""Among how many names the nearest are looked for: of more, those that begin alike. So a thousand mistakes in a large
+recipe are found in time."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +105,23 @@ class ProblemsError(NodeflowError):
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """The known names most like `name`, best first; names that share the last part count as near."""
-    return list(_nearest(name[:200], tuple(sorted(set(known))), limit))
+    names = known if isinstance(known, Mapping) else set(known)
+    tail = name.rpartition("/")[2] if "/" in name else ""
+    begins = name[:2].lower()
+    pool = [k for k in names if len(names) <= MAX_COMPARED or k[:2].lower() == begins or (tail and k.endswith(tail))]
+    return list(_nearest(name[:200], tail, tuple(sorted(pool)[:MAX_COMPARED]), limit))
 
 
 @functools.lru_cache(maxsize=1024)
-def _nearest(name: str, pool: tuple[str, ...], limit: int) -> list[str]:
-    tail = name.rpartition("/")[2]
-    alike = [k for k in pool if tail and k.rpartition("/")[2] == tail]
-    if len(pool) > MAX_COMPARED:  # comparing takes time: only names that begin alike
-        pool = tuple(k for k in pool if k[:2].lower() == name[:2].lower())[:MAX_COMPARED]
+def _nearest(name: str, tail: str, pool: tuple[str, ...], limit: int) -> list[str]:
     found = difflib.get_close_matches(name, pool, n=limit, cutoff=0.6)
-    return (found + [k for k in alike if k not in found])[:limit]
+    found += [k for k in pool if k.rpartition("/")[2] == (tail or name) and k not in found]
+    return found[:limit]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean a, b?`, or the list of known names if it is short, or nothing."""
-    known = sorted(set(known))
+    known = known if isinstance(known, Mapping) else set(known)
     if found := nearest(name, known):
         return f"did you mean {', '.join(found)}?"
-    return f"known: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+    return f"known: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""

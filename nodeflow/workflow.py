@@ -70,9 +70,10 @@ class Node(_Part):
             document["title"] = self.title
         if self.mode != "active":
             document["mode"] = self.mode
-        for key in ("values", "links"):
-            if part := getattr(self, key):
-                document[key] = dict(sorted(part.items()))
+        if self.values:
+            document["values"] = _sorted(self.values)
+        if self.links:
+            document["links"] = dict(sorted(self.links.items()))
         for key in ("each", "product"):
             if names := getattr(self, key):
                 document[key] = list(names)

@@ -109,7 +109,7 @@ def anything(value: Any) -> str:
 @node("t/options")
 def options(
     amount: Annotated[float, Range(0, 1)] = 0.5,
-    mode: Literal["fast", "slow"] = "fast",
+    speed: Literal["fast", "slow"] = "fast",
     colour: Colour = Colour.RED,
     seed: Seed = 0,
     flag: bool = False,
@@ -119,7 +119,7 @@ def options(
     hue: Colour | None = None,
 ) -> str:
     """Every kind of widget."""
-    return repr((amount, mode, colour, seed, flag, note, maybe, picked, hue))
+    return repr((amount, speed, colour, seed, flag, note, maybe, picked, hue))
 
 
 @node("t/read")
