@@ -602,7 +602,7 @@ class _Run:
     def _gather(self, step: Step, kwargs: dict[str, Any]) -> bool:
         """Put a step's inputs into `kwargs`; False if a stored one cannot be read and is demanded anew."""
         for port, literal in step.values.items():
-            kwargs[port] = private(literal)
+            kwargs[port] = private(literal) if port not in step.op.lazy else _constant(literal)
         dynamic: dict[str, Any] | None = {} if step.body is not None else None
         known = step.op.inputs
         for port, source in step.inputs.items():
@@ -750,6 +750,11 @@ class _Asked(BaseException):
 
     def __init__(self, indices: list[int]) -> None:
         self.indices = indices
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    """A written value at a lazy input, as the function that lazy inputs are."""
+    return lambda: private(value)
 
 
 def _reachable_lazily(steps: list[Step]) -> bytearray:

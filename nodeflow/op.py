@@ -195,7 +195,7 @@ def output_name(edge: EdgeType) -> str:
     if isinstance(member, tuple):
         inner = output_name(member[1])
         return inner if inner.endswith("s") else inner + "s"
-    if len(edge.members) > 1 or not isinstance(member, type) or member.__module__ == "builtins":
+    if member is Any or len(edge.members) > 1 or not isinstance(member, type) or member.__module__ == "builtins":
         return "text" if edge.members == (str,) else "value"
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", member.__name__).lower()
 
@@ -219,7 +219,8 @@ def node(
         cacheable: False if it reads the outside world, so that its result must not be reused.
         effects: True if it writes something that people want, such as a file.
         device: True if it wants the accelerator's lane.
-        lazy: inputs that are evaluated only if the body asks for them: it gets a function to call in their place.
+        lazy: inputs that are evaluated only if the body asks for them: it gets a function to call in their place, also
+            for a value that is written in the recipe; a default arrives as it is.
         deprecated: what to use instead.
         title: for people; made from the name if left out.
 

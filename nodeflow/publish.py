@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nodeflow.artefacts import SUFFIXES, Artefacts
+from nodeflow.artefacts import SUFFIXES, Artefacts, safe_stem
 from nodeflow.cache import BlobStore, StoreError
 from nodeflow.errors import NodeflowError
 from nodeflow.executor import NodeFailure
@@ -49,6 +49,7 @@ class Publisher:
     plan: Plan
     exports: dict[str, int]
     published: list[Published] = field(default_factory=list)
+    _folders: dict[tuple[str, ...], Artefacts] = field(default_factory=dict)
     _found: dict[int, tuple[Step, list[Artefact]]] = field(default_factory=dict)
 
     def after(self, step: Step, outputs: dict[str, Any], seconds: float, cached: bool) -> None:
@@ -74,8 +75,10 @@ class Publisher:
                     shown = self._write_to(path, data, artefact)
                 else:
                     name = artefact.name if output is None else f"{output}{counter}{Path(artefact.name).suffix}"
-                    shown = self._folder.keep(data, artefact.media, name)
-                    path = self._folder.output / shown.name
+                    *folders, leaf = name.split("/")
+                    folder = self._in_folder(tuple(safe_stem(part) for part in folders if part.strip(". ")))
+                    shown = folder.keep(data, artefact.media, leaf)
+                    path = folder.output / shown.name
                 files.setdefault(output or step.id, []).append(path)
                 self.published.append(Published(output or step.id, step.key, shown, path))
         return files
@@ -91,15 +94,18 @@ class Publisher:
             raise NodeflowError(f"{self.out} is one file, but there are several outputs ({names}): name a folder")
         if self.exports or any(step.op.effects for step in self.plan.steps):
             self.store.put(b"")
-            self._folder.check_writable()
+            self._in_folder(()).check_writable()
 
     @cached_property
     def _names_file(self) -> bool:
         return self.out.suffix.lower() in FILE_SUFFIXES and not self.out.is_dir()
 
-    @cached_property
-    def _folder(self) -> Artefacts:
-        return Artefacts(self.store, self.out.parent if self._names_file else self.out)
+    def _in_folder(self, parts: tuple[str, ...]) -> Artefacts:
+        """A folder below the output folder; names that nodes give may have `/` in them."""
+        if parts not in self._folders:
+            base = self.out.parent if self._names_file else self.out
+            self._folders[parts] = Artefacts(self.store, base.joinpath(*parts))
+        return self._folders[parts]
 
     def _write_to(self, path: Path, data: bytes, artefact: Artefact) -> Artefact:
         """Write the file that the user named, replacing one that is there."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 import threading
 import traceback
@@ -68,14 +69,24 @@ class Pack:
 
     @cached_property
     def digest(self) -> str:
-        """blake3 of the pack's Python source: part of every key, so that changed code is never mistaken for old."""
+        """blake3 of the Python source of the pack, and of the siblings in its package that it imports: part of every
+        key, so that changed code is never mistaken for old."""
         hasher = blake3()
-        if self.folder is not None:
-            for file in sorted(self.folder.rglob("*.py")) if self.folder.is_dir() else [self.folder]:
-                name = file.relative_to(self.folder).as_posix().encode()
+        package = self.module.rpartition(".")[0]
+        todo = [] if self.folder is None else [self.folder]
+        for folder in todo:  # grows while siblings are found
+            for file in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]:
+                name = f"{folder.name}/{file.relative_to(folder).as_posix()}".encode()
                 data = file.read_bytes()
                 hasher.update(b"%d:%s%d:" % (len(name), name, len(data)))
                 hasher.update(data)
+                siblings = re.findall(
+                    rf"^\s*(?:from|import)\s+{re.escape(package)}\.(\w+)".encode(), data, re.MULTILINE
+                )
+                for sibling in dict.fromkeys(siblings) if package else ():
+                    path = folder.parent / sibling.decode()
+                    if path.is_dir() and path not in todo:
+                        todo.append(path)
         return hasher.hexdigest()
 
 

@@ -174,6 +174,20 @@ def test_one_file_for_several_outputs_is_refused(engine: Engine, tmp_path: Path)
     assert [str(f.relative_to(tmp_path)) for f in run.files["one"]] == ["results.v2/one.txt"]
 
 
+def test_names_that_nodes_give_make_folders_inside_the_output_folder(engine: Engine, tmp_path: Path) -> None:
+    @node("t/save", effects=True)
+    def save(name: str, *, ctx: nodeflow.Context) -> nodeflow.Artefact:
+        """Save a text."""
+        return ctx.save(name.encode(), name, "text/plain")
+
+    engine.catalogue.packs["t"].ops["t/save"] = save
+    for name in ("a/b.txt", "../../up.txt", "/etc/x.txt", "c:\\d.txt"):
+        document = {"format": "nodeflow/1", "nodes": {"s": {"op": "t/save@1", "values": {"name": name}}}}
+        (path,) = nodeflow.run(document, engine=engine, out=tmp_path / "o").files["s"]
+        assert path.resolve().is_relative_to(tmp_path / "o")
+    assert (tmp_path / "o" / "a" / "b.txt").read_text() == "a/b.txt"
+
+
 def test_a_file_gets_the_ending_of_what_it_is(engine: Engine, tmp_path: Path) -> None:
     run = nodeflow.run(GREETING, engine=engine, out=tmp_path / "x.png")
     assert run.files == {"greeting": [tmp_path / "x.txt"]}
