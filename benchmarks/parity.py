@@ -82,8 +82,8 @@ def checkpoint(name: str) -> Path:
 class Result:
     """How a case came out.
 
-    error: max|ours − recorded| / std(recorded) of the latent (sigmas: largest relative difference), the smaller one of
-    the two recordings. equal: bit for bit. conditioning: the largest difference, in units of the recorded standard
+    error: max|ours − recorded| / std(recorded) of the latent (sigmas: largest relative difference), the larger one
+    where there are two recordings. equal: bit for bit with one of them. conditioning: the largest difference, in units of the recorded standard
     deviation where that is above 1 (SDXL's states are not normalised); conditioning_equal: bit for bit. picture: the
     largest difference in 8-bit steps. seconds: of our run. problem: why it did not run.
     """
@@ -195,7 +195,7 @@ def _latents(case: dict[str, Any], result: Result, ctx: Any) -> None:
         if key in case:
             theirs = recorded(case[key])
             error = float((ours - theirs).abs().max() / theirs.std())
-            result.error = error if not error >= result.error else result.error
+            result.error = error if not error <= result.error else result.error
             result.equal |= torch.equal(ours, theirs)
     if "image" in case:
         picture = encode_nodes.decode(latent, loaded.vae, ctx=ctx).movedim(1, -1)
