@@ -83,9 +83,9 @@ class Result:
     """How a case came out.
 
     error: max|ours − recorded| / std(recorded) of the latent (sigmas: largest relative difference), the larger one
-    where there are two recordings. equal: bit for bit with one of them. conditioning: the largest difference, in units of the recorded standard
-    deviation where that is above 1 (SDXL's states are not normalised); conditioning_equal: bit for bit. picture: the
-    largest difference in 8-bit steps. seconds: of our run. problem: why it did not run.
+    where there are two recordings. equal: bit for bit with one of them. conditioning: the largest difference, in units
+    of the recorded standard deviation where that is above 1 (SDXL's states are not normalised); conditioning_equal: bit
+    for bit. picture: the largest difference in 8-bit steps. seconds: of our run. problem: why it did not run.
     """
 
     name: str
