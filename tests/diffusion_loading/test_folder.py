@@ -142,3 +142,14 @@ def test_a_folder_that_is_none_says_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(NodeError, match=r"found notes\.txt"):
         read_model(tmp_path)
+
+
+def test_pages_of_mapped_files_may_be_given_back(flow_folder: Path) -> None:
+    from nodeflow_nodes.diffusion.loading.spec import Source
+    from nodeflow_nodes.diffusion.loading.tensors import read_source, release_pages
+
+    file = flow_folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    tensors = read_source(Source((file,)), None)
+    before = {name: tensor.clone() for name, tensor in tensors.items()}
+    release_pages(least=0)
+    assert all(torch.equal(tensors[name], before[name]) for name in before)

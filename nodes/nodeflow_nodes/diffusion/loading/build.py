@@ -17,7 +17,7 @@ from .spec import Source
 from .tensors import stored_bytes
 
 PRECISIONS = ("auto", "float32", "float16", "bfloat16", "mapped")
-LARGE = 1 << 30
+LARGE = 128 << 20
 
 
 def precisions(precision: str, device: str, source: Source) -> tuple[torch.dtype | None, torch.dtype]:

@@ -15,7 +15,7 @@ from nodeflow import NodeError
 from .build import build, precisions
 from .convert import convert
 from .spec import VaeSpec
-from .tensors import read_source
+from .tensors import read_source, release_pages
 
 Check = Callable[[int, int], None]
 
@@ -31,6 +31,7 @@ class LoadedVae(nn.Module):
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
         """Pictures [B, 3, H, W], 0..1, sides multiples of `downscale` -> raw means, float32 [B, C, h, w]."""
+        release_pages()
         pixels = (pixels * 2 - 1).to(self.dtype)
         return self.network.encode(pixels).float()
 
@@ -38,6 +39,7 @@ class LoadedVae(nn.Module):
     def decode(self, samples: Tensor) -> Tensor:
         """Raw latents [B, C, h, w] -> pictures, float32 [B, 3, H, W], 0..1."""
         self._check(samples)
+        release_pages()
         out = self.network.decode(samples.to(self.dtype)).float()
         return out.add_(1).div_(2).clamp_(0, 1)
 
