@@ -153,3 +153,52 @@ def test_pages_of_mapped_files_may_be_given_back(flow_folder: Path) -> None:
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     release_pages(least=0)
     assert all(torch.equal(tensors[name], before[name]) for name in before)
+
+
+def test_a_unet_that_is_not_ours_runs_in_the_class_of_diffusers(flow_folder: Path, tmp_path: Path) -> None:
+    from diffusers import DDIMScheduler, UNet2DConditionModel
+
+    torch.manual_seed(0)
+    theirs = UNet2DConditionModel(
+        sample_size=16, block_out_channels=(32, 64), layers_per_block=1, cross_attention_dim=16, attention_head_dim=8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        addition_embed_type="text", addition_embed_type_num_heads=4, encoder_hid_dim=16,
+    ).eval()  # fmt: skip
+    theirs.save_pretrained(tmp_path / "unet")
+    DDIMScheduler(prediction_type="v_prediction", beta_schedule="scaled_linear").save_pretrained(tmp_path / "scheduler")
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    parts = load_nodes.load_checkpoint(File("unet", str(tmp_path), "1" * 64))
+    x, tokens, timestep = torch.randn(1, 4, 16, 16), torch.randn(1, 20, 16), torch.tensor([300.0])
+    pool = WeightsPool()
+    with pool.use(parts.model) as denoiser, torch.no_grad():
+        assert (denoiser.parametrisation, denoiser.sigma_table["beta_schedule"]) == ("v", "scaled_linear")
+        expected = theirs(x, timestep, tokens, return_dict=False)[0]
+        torch.testing.assert_close(denoiser(x, timestep, Conditions(tokens)), expected, atol=1e-5, rtol=1e-5)
+    with pytest.raises(NodeError, match="without a VAE: load one"), pool.use(parts.vae):
+        pass
+
+
+def test_precisions(flow_folder: Path) -> None:
+    from nodeflow_nodes.diffusion.loading.build import precisions
+    from nodeflow_nodes.diffusion.loading.spec import Source
+
+    source = Source((flow_folder / "transformer" / "diffusion_pytorch_model.safetensors",))
+    assert precisions("auto", "cpu", source) == (torch.float32, torch.float32)
+    assert precisions("auto", "cuda:0", source) == (torch.float16, torch.float16)
+    assert precisions("auto", "cuda:0", source, steady=True) == (torch.float32, torch.float32)
+    assert precisions("mapped", "cpu", source) == (None, torch.float32)
+    assert precisions("bfloat16", "cpu", source) == (torch.bfloat16, torch.bfloat16)
+    with pytest.raises(NodeError, match="expected one of auto"):
+        precisions("int4", "cpu", source)
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_stays_near(flow_folder: Path, precision: str) -> None:
+    pool = WeightsPool()
+    handle = checkpoint(flow_folder).model
+    conditions = Conditions(torch.randn(1, 20, 16), torch.randn(1, 16))
+    x, timestep = torch.randn(1, 4, 16, 16), torch.tensor([700.0])
+    with pool.use(handle) as plain, pool.use(handle.with_options(precision=precision)) as half:
+        expected, out = plain(x, timestep, conditions), half(x, timestep, conditions)
+    assert out.dtype == torch.float32
+    assert (out - expected).abs().mean() < 0.1 * expected.std()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading.header import read_header
@@ -97,3 +101,32 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert list(read_header(path).tensors) == ["a"]
     write(path, {"bb": entry(0, 8)}, 8)
     assert list(read_header(path).tensors) == ["bb"]
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None, max_examples=200)
+def test_no_bytes_do_anything_but_be_refused(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.safetensors"
+        path.write_bytes(len(content).to_bytes(8, "little") + content)
+        with contextlib.suppress(NodeError):
+            read_header(path)
+        path.write_bytes(content)
+        with contextlib.suppress(NodeError):
+            read_header(path)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**70) | st.text(max_size=5) | st.floats(allow_nan=False),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["dtype", "shape", "data_offsets", "a"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["a.b", "__metadata__", "c", "d.__x__"]), VALUES))
+@settings(deadline=None, max_examples=200)
+def test_no_header_does_anything_but_be_refused(header: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(NodeError):
+        assert read_header(write(Path(folder) / "a.safetensors", header)).tensors == {}

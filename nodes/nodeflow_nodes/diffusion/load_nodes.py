@@ -58,7 +58,7 @@ def load_checkpoint(model: Annotated[File, ModelFile("checkpoints")], precision:
 
     Args:
         model: a checkpoint, below the model folders' `checkpoints`.
-        precision: how numbers are kept. "auto": float32 on a CPU (what is over 128 MB stays mapped), float16 elsewhere.
+        precision: how numbers are kept. "auto": float32 on a CPU (what is over 128 MB stays mapped), half elsewhere.
             "mapped": as they are in the file, which is mapped into memory, and made float32 only while they are used:
             the same results as float32 with less memory and no time to load, a little slower at each step.
 

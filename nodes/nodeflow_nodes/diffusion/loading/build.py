@@ -14,22 +14,29 @@ from torch.overrides import TorchFunctionMode
 from nodeflow import NodeError
 
 from .spec import Source
-from .tensors import stored_bytes
+from .tensors import half_precision, stored_bytes
 
 PRECISIONS = ("auto", "float32", "float16", "bfloat16", "mapped")
 LARGE = 128 << 20
 
 
-def precisions(precision: str, device: str, source: Source) -> tuple[torch.dtype | None, torch.dtype]:
+def precisions(
+    precision: str, device: str, source: Source, *, steady: bool = False
+) -> tuple[torch.dtype | None, torch.dtype]:
     """The dtype that weights are kept in (None: as stored) and the one to compute in.
 
-    "auto" computes in float32 on a CPU and in float16 elsewhere. "mapped" keeps what the file has, mapped, and makes
-    each weight float32 only while it is used: the same bits as float32, at the memory of the file's pages and some
-    time at each step. On a CPU "auto" does that too from `LARGE` bytes on, where converting would take longer than
-    all the steps of a picture lose by it.
+    "auto" computes in float32 on a CPU, elsewhere in the file's half precision (float16 if it has none). "mapped" keeps
+    what the file has, mapped, and makes each weight float32 only while it is used: the same bits as float32, at the
+    memory of the file's pages and some time at each step. On a CPU "auto" does that too from `LARGE` bytes on, where
+    converting would take longer than all the steps of a picture lose by it.
+
+    Args:
+        steady: the network overflows in float16 (VAEs) or is worth its digits (text encoders): "auto" computes in
+            float32 everywhere.
     """
-    if precision == "auto" and device != "cpu":
-        return torch.float16, torch.float16
+    if precision == "auto" and device != "cpu" and not steady:
+        dtype = half_precision(source)
+        return dtype, dtype
     if precision == "mapped" or (precision == "auto" and stored_bytes(source) >= LARGE):
         return None, torch.float32
     if precision == "auto":

@@ -122,9 +122,18 @@ def read_source(source: Source, dtype: torch.dtype | None) -> dict[str, torch.Te
 
 def stored_bytes(source: Source) -> int:
     """How many bytes the tensors of `source` take in their files."""
-    return sum(
-        entry.stop - entry.start
-        for path in source.files
-        for name, entry in read_header(path).tensors.items()
-        if name.startswith(source.prefix)
-    )
+    return sum(entry.stop - entry.start for entry in _entries(source))
+
+
+def half_precision(source: Source) -> torch.dtype:
+    """bfloat16 if most of the file's bytes are (or are float8, whose range is as wide), else float16."""
+    sizes: dict[str, int] = {}
+    for entry in _entries(source):
+        sizes[entry.dtype] = sizes.get(entry.dtype, 0) + entry.stop - entry.start
+    usual = max(sizes, key=lambda name: sizes[name], default="F16")
+    return torch.bfloat16 if usual in ("BF16", "F8_E4M3", "F8_E5M2") else torch.float16
+
+
+def _entries(source: Source) -> Iterator[Entry]:
+    for path in source.files:
+        yield from (e for name, e in read_header(path).tensors.items() if name.startswith(source.prefix))

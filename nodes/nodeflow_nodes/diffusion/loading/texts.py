@@ -25,7 +25,7 @@ def load_text(spec: TextSpec, precision: str, device: str) -> TextEncoders:
 
 
 def _module(spec: EncoderSpec, precision: str, device: str) -> nn.Module:
-    kept, _ = precisions(precision, device, spec.source)
+    kept, _ = precisions(precision, device, spec.source, steady=True)
     config = {name: value for name, value in spec.config.items() if not name.startswith("_")}
     tensors = convert(spec.source.convert, read_source(spec.source, kept), spec.config)
     where = spec.source.files[0]

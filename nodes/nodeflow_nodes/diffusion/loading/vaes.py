@@ -118,7 +118,7 @@ def _ramp(size: int, overlap: int, first: bool, last: bool) -> Tensor:
 
 def load_vae(spec: VaeSpec, precision: str, device: str) -> LoadedVae:
     """Build an autoencoder and give it its weights."""
-    kept, dtype = precisions(precision, device, spec.source)
+    kept, dtype = precisions(precision, device, spec.source, steady=True)
     config = {name: value for name, value in spec.config.items() if not name.startswith("_")}
     if spec.architecture == "tiny":
         from .modules.tiny_vae import TinyVae
