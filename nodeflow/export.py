@@ -91,8 +91,8 @@ def _latent_preview(latent: Latent) -> Any:
 
 
 def pixels(picture: Any) -> Any:
-    """A picture [C, H, W] 0..1 as a numpy array [H, W, C] or [H, W], 8 bits, rounded."""
-    array = (picture.detach().cpu().float().clamp(0, 1) * 255).round().numpy().astype("uint8")
+    """A picture [C, H, W] 0..1 as a numpy array [H, W, C] or [H, W], 8 bits, rounded; what is no number is black."""
+    array = (picture.detach().cpu().float().nan_to_num(0.0).clamp(0, 1) * 255).round().numpy().astype("uint8")
     return array[0] if array.shape[0] == 1 else array.transpose(1, 2, 0)
 
 

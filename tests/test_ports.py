@@ -44,7 +44,6 @@ TYPES = [str, int, float, bool, Image, Mask, Latent, Model, list[int], list[Imag
         (str, "str"),
         (None, "None"),
         (int | None, "int | None"),
-        (Optional[float], "float | None"),
         (list[Image], "list[Image]"),
         (list, "list[any]"),
         (Any, "any"),

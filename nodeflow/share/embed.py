@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from nodeflow.jsonio import canonical, parse_json
+from nodeflow.jsonio import dump_json, parse_json
 from nodeflow.problems import Problem, ProblemsError
 
 KEYWORD = "nodeflow"
@@ -27,7 +27,7 @@ def embed(data: bytes, document: Any) -> bytes:
     Raises:
         ProblemsError: NF001 if the picture is damaged, or the document too large.
     """
-    text = canonical(document).encode()
+    text = dump_json(document, indent=None).encode()
     if len(text) > MAX_TEXT:
         raise _refuse("", f"the document has {len(text):,} bytes; at most {MAX_TEXT:,} go into a picture")
     try:
