@@ -55,7 +55,7 @@ def test_times_areas_and_masks() -> None:
     with pytest.raises(NodeError, match=r"start 0.9 is after end 0.1"):
         nodes.time_range(prompt(), 0.9, 0.1)
     out = nodes.set_area(prompt(), 128, 64, 16, 32, 0.5).conditions[0]
-    assert (out.area, out.unit, out.strength) == ((8.0, 16.0, 4.0, 2.0), "cells", 0.5)
+    assert (out.area, out.unit, out.strength) == ((64.0, 128.0, 32.0, 16.0), "pixels", 0.5)
     out = nodes.set_area_share(prompt(), 0.5, 1.0, 0.25, 0.0).conditions[0]
     assert (out.area, out.unit) == ((1.0, 0.5, 0.0, 0.25), "share")
     mask = torch.ones(1, 1, 8, 8)

@@ -83,6 +83,18 @@ def test_the_transformer_maps_are_those_of_diffusers() -> None:
     same(convert.convert("flux", flux, {"num_attention_heads": 24, "attention_head_dim": 128}), theirs)
 
 
+def test_the_openclip_map_is_that_of_diffusers() -> None:
+    assert MAKE is not None
+    quiet_libraries()
+    from types import SimpleNamespace
+
+    from diffusers.loaders.single_file_utils import convert_open_clip_checkpoint
+
+    tensors = random_tensors(MAKE.clip_open("", 64, 2))
+    theirs = convert_open_clip_checkpoint(SimpleNamespace(config=SimpleNamespace(hidden_size=64)), dict(tensors), "")
+    same(convert.convert("open_clip", tensors, {}), {k.removeprefix("text_model."): v for k, v in theirs.items()})
+
+
 def write(path: Path, keys: dict[str, Any]) -> ModelSpec:
     from safetensors.torch import save_file
 

@@ -128,8 +128,8 @@ def set_area(
         y: its upper edge.
         strength: its weight where it overlaps other prompts.
     """
-    area = (height // 8, width // 8, y // 8, x // 8)
-    return conditioning.map(area=tuple(float(n) for n in area), unit="cells", strength=strength)
+    area = (float(height), float(width), float(y), float(x))
+    return conditioning.map(area=area, unit="pixels", strength=strength)
 
 
 @node("diffusion/set_area_share", title="Set area (shares)")
