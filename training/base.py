@@ -233,7 +233,7 @@ def main() -> None:
         ema=0.999,
         bf16=options.bf16,
         muon=options.muon,
-        save_every=240,
+        save_every=360,
     )
     student = Student(build())
     if options.from_shipped:

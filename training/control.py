@@ -159,7 +159,16 @@ def main() -> None:
     )
     torch.manual_seed(0)
     settings = Settings(
-        "control", options.steps, batch=32, shards=2, rate=5e-4, warmup=50, ema=0.99, decay=0.5, bf16=True
+        "control",
+        options.steps,
+        batch=32,
+        shards=2,
+        rate=5e-4,
+        warmup=50,
+        ema=0.99,
+        decay=0.5,
+        bf16=True,
+        save_every=400,
     )
     model = Guided(base.load())
     report = lambda m, _: scores(m.transformer, m.net, encoder, vae.load(), 24)  # noqa: E731

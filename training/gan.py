@@ -178,7 +178,16 @@ def main() -> None:
     data = base.dataset("plain", base.POOL, base.plain)
     torch.manual_seed(0)
     settings = Settings(
-        "gan", options.steps, batch=64, rate=5e-4, betas=(0.0, 0.99), ema=0.998, decay=0.5, weight_decay=0.0, clip=100.0
+        "gan",
+        options.steps,
+        batch=64,
+        rate=5e-4,
+        betas=(0.0, 0.99),
+        ema=0.998,
+        decay=0.5,
+        weight_decay=0.0,
+        clip=100.0,
+        save_every=300,
     )
 
     def report(model: nn.Module, _step: int) -> dict[str, float]:

@@ -221,7 +221,7 @@ def main() -> None:
     options = parser.parse_args()
     workers(1)
     torch.manual_seed(0)
-    settings = Settings("language", options.steps, batch=32, rate=3e-3, warmup=50, decay=0.6, ema=0.99, save_every=120)
+    settings = Settings("language", options.steps, batch=32, rate=3e-3, warmup=50, decay=0.6, ema=0.99, save_every=300)
     train(settings, build(), _loss, on_save=lambda model, _: measure(model))
 
 

@@ -103,7 +103,16 @@ def main() -> None:
     encoder = text_encoder.load()
     torch.manual_seed(0)
     settings = Settings(
-        "lora-sticker", options.steps, batch=32, rate=2e-3, warmup=20, ema=0.99, decay=0.5, weight_decay=0.0, bf16=True
+        "lora-sticker",
+        options.steps,
+        batch=32,
+        rate=2e-3,
+        warmup=20,
+        ema=0.99,
+        decay=0.5,
+        weight_decay=0.0,
+        bf16=True,
+        save_every=300,
     )
 
     def report(model: nn.Module, _step: int) -> dict[str, float]:
