@@ -156,3 +156,21 @@ def test_sd3_in_the_original_layout_agrees_with_diffusers(tmp_path: Path) -> Non
     with torch.no_grad():
         expected = theirs(x, tokens, pooled, torch.tensor([250.0]), return_dict=False)[0]
     assert torch.equal(denoiser(x, torch.tensor([250.0]), Conditions(tokens, pooled)), expected)
+
+
+def test_float8_files_are_read(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from nodeflow_nodes.diffusion.denoiser import Conditions
+    from nodeflow_nodes.diffusion.loading.denoisers import load_denoiser
+
+    assert MAKE is not None
+    keys = MAKE.mmdit("model.diffusion_model.", depth=2, context=32, pooled=16, positions=12)
+    write(tmp_path / "half.safetensors", keys)
+    small = {k: v.to(torch.float8_e4m3fn) for k, v in load_file(tmp_path / "half.safetensors").items()}
+    save_file(small, tmp_path / "float8.safetensors")
+    spec = describe(tmp_path / "float8.safetensors").denoiser
+    assert spec is not None
+    x, conditions = torch.randn(1, 16, 8, 8), Conditions(torch.randn(1, 7, 32), torch.randn(1, 16))
+    plain, mapped = (load_denoiser(spec, p, "cpu")(x, torch.tensor([250.0]), conditions) for p in ("auto", "mapped"))
+    assert torch.equal(plain, mapped)

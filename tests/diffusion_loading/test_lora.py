@@ -218,3 +218,14 @@ def test_a_textual_inversion_is_a_word(flow_folder: Path, tmp_path: Path) -> Non
         assert torch.equal(encoders.encode("a red star").tokens, expected)
         with pytest.raises(NodeError, match="embedding:dog: not loaded"):
             encoders.encode("embedding:dog")
+
+
+def test_the_model_alone_takes_the_same_change(flow_folder: Path, tmp_path: Path) -> None:
+    pool = WeightsPool()
+    model, text, _ = load_nodes.load_checkpoint(File("flow", str(flow_folder), "0" * 64))
+    file = sticker(tmp_path / "a.safetensors", 0.1)
+    both, alone = load_nodes.apply_lora(model, text, file, 0.5), load_nodes.apply_lora_model(model, file, 0.5)
+    assert alone == both.model
+    assert load_nodes.apply_lora_model(model, file, 0.0) == model
+    with pool.use(text) as plain, pool.use(both.text_encoder) as patched:
+        assert not torch.equal(plain.encode("a star").tokens, patched.encode("a star").tokens)

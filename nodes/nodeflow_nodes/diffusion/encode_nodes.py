@@ -23,7 +23,7 @@ from nodeflow import (
 def encode_prompt(
     text: Annotated[str, Multiline()],
     text_encoder: TextEncoder,
-    clip_skip: Annotated[int, Range(0, 12)] = 0,
+    clip_skip: Annotated[int, Range(0, 24)] = 0,
     *,
     ctx: Context,
 ) -> Conditioning:
@@ -40,6 +40,31 @@ def encode_prompt(
     """
     with ctx.weights.use(text_encoder, ctx.device) as encoders:
         tokens, pooled = encoders.encode(text, clip_skip or None)
+    return Conditioning((Condition(tokens=tokens, pooled=pooled),))
+
+
+@node("diffusion/encode_prompt_parts", device=True, title="Encode prompt (one per encoder)")
+def encode_prompt_parts(
+    text_encoder: TextEncoder,
+    clip_l: Annotated[str, Multiline()] = "",
+    clip_g: Annotated[str, Multiline()] = "",
+    t5: Annotated[str, Multiline()] = "",
+    clip_skip: Annotated[int, Range(0, 24)] = 0,
+    *,
+    ctx: Context,
+) -> Conditioning:
+    """Encode another text with each text encoder of SDXL, SD3 or Flux; `encode_prompt` gives all of them the same.
+
+    Args:
+        text_encoder: of the same model that will paint.
+        clip_l: for CLIP-L.
+        clip_g: for OpenCLIP-G.
+        t5: for T5.
+        clip_skip: as in `encode_prompt`.
+    """
+    texts = {"l": clip_l, "g": clip_g, "t5": t5}
+    with ctx.weights.use(text_encoder, ctx.device) as encoders:
+        tokens, pooled = encoders.encode(texts, clip_skip or None)
     return Conditioning((Condition(tokens=tokens, pooled=pooled),))
 
 

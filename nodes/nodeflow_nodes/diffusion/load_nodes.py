@@ -5,6 +5,7 @@ The weights loaders below are what the pool calls when a node first uses such a 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from nodeflow import (
@@ -22,6 +23,8 @@ from nodeflow import (
 )
 
 from .loading.control_spec import read_control
+from .loading.detect import KIND_NAMES, kind
+from .loading.header import read_header
 from .loading.models import denoiser_of, read_model, texts_of, vae_of
 
 Precision = Literal["auto", "float32", "float16", "bfloat16", "mapped"]
@@ -177,12 +180,7 @@ def apply_lora(
         text_strength: likewise for the text encoder.
         compat: round the text encoder's merged weights to float16, as ComfyUI does.
     """
-    from .loading.detect import KIND_NAMES, kind
-    from .loading.header import read_header
-
-    found = kind(read_header(path := lora_path(lora)))
-    if found != "lora":
-        raise NodeError(f"{path}: expected a LoRA, this is {KIND_NAMES.get(found, 'something unknown')}")
+    path = lora_path(lora)
     options: dict[str, Any] = {"compat": True} if compat else {}
     if strength:
         model = model.patched(Patch("diffusion/lora", str(path), lora.digest, float(strength)))
@@ -193,23 +191,39 @@ def apply_lora(
     return Patched(model, text_encoder)
 
 
-def lora_path(lora: File) -> Any:
-    """The file of a LoRA; of a folder, the one safetensors file in it."""
-    from pathlib import Path
+@node("diffusion/apply_lora_model", title="Apply LoRA (model only)")
+def apply_lora_model(model: Model, lora: Annotated[File, ModelFile("loras")], strength: Strength = 1.0) -> Model:
+    """Add a LoRA to a denoiser alone; what the file says about text encoders is left out. See `apply_lora`.
 
+    Args:
+        model: the denoiser to patch; stays as it is.
+        lora: a LoRA, below the model folders' `loras`.
+        strength: how strongly the denoiser is changed; 0 leaves it, negative values turn it away.
+    """
+    path = lora_path(lora)
+    return model.patched(Patch("diffusion/lora", str(path), lora.digest, float(strength))) if strength else model
+
+
+def lora_path(lora: File) -> Path:
+    """The file of a LoRA; of a folder, the one safetensors file in it.
+
+    Raises:
+        NodeError: if it is no LoRA; says what it is.
+    """
     path = Path(lora.path)
     if path.is_dir():
         inside = sorted(path.glob("*.safetensors"))
         if len(inside) != 1:
             raise NodeError(f"{path}: a folder with {len(inside)} .safetensors files; expected one LoRA file")
-        return inside[0]
+        path = inside[0]
+    found = kind(read_header(path))
+    if found != "lora":
+        raise NodeError(f"{path}: expected a LoRA, this is {KIND_NAMES.get(found, 'something unknown')}")
     return path
 
 
-def has_text_keys(path: Any) -> bool:
+def has_text_keys(path: Path) -> bool:
     """Whether a LoRA file changes text encoders."""
-    from .loading.header import read_header
-
     return any(key.startswith(("lora_te", "text_encoder", "te.")) for key in read_header(path).tensors)
 
 
@@ -224,8 +238,6 @@ def load_embedding(
         embedding: a `.safetensors` file with the word's vectors, below the model folders' `embeddings`.
         name: what to call it in prompts; empty: the file's name without its ending.
     """
-    from pathlib import Path
-
     word = name or Path(embedding.path).stem
     if any(c.isspace() or c in ",():" for c in word):
         raise NodeError(f"name {word!r}: a word for prompts has no spaces, commas, colons or brackets")
