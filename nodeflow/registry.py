@@ -84,9 +84,9 @@ class Pack:
                     rf"^\s*(?:from|import)\s+{re.escape(package)}\.(\w+)".encode(), data, re.MULTILINE
                 )
                 for sibling in dict.fromkeys(siblings) if package else ():
-                    path = folder.parent / sibling.decode()
-                    if path.is_dir() and path not in todo:
-                        todo.append(path)
+                    path = self.folder.parent / sibling.decode() if self.folder else folder
+                    found = [p for p in (path, path.with_suffix(".py")) if p.exists() and p not in todo]
+                    todo += found
         return hasher.hexdigest()
 
 

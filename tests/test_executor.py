@@ -642,6 +642,14 @@ def test_branches_share_an_upstream_that_was_used_long_before(keep: bool) -> Non
     assert CALLS["work up"] == 1, "a value that a lazy input may still need is held"
 
 
+def test_a_written_value_at_a_lazy_input_is_asked_for_like_any_other() -> None:
+    graph = recipe(
+        {"a": n("work", name="a"), "s": n("switch", condition=False, on_true="@a.value", on_false=7)}, {"x": "s.value"}
+    )
+    ran = run(graph)
+    assert (ran.value("x"), ran.states) == (7, {"a": "pending", "s": "computed"})
+
+
 def test_a_cached_branch() -> None:
     results = Memory()
     run(recipe(choice(True), {"x": "yes.value"}), results=results)
@@ -686,7 +694,6 @@ def test_a_chain_of_two_thousand_switches_needs_no_thread_each() -> None:
     nodes: dict[str, Any] = {"s0": n("number", value=5)}
     for i in range(1, 2000):
         nodes[f"s{i}"] = n("switch", condition=True, on_true=f"@s{i - 1}.value", on_false=0)
-    # (a literal at a lazy port is a plain value, so only the linked side is called)
     threads = threading.active_count()
     ran = run(recipe(nodes, {"x": "s1999.value"}))
     assert ran.value("x") == 5

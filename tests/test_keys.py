@@ -130,13 +130,13 @@ def test_code_version_and_numeric_class_count_where_they_should(tmp_path: Path) 
         return {step.id: step.key for step in plan.steps}
 
     for name in ("one", "two", "same"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "code.py").write_text("x = 2" if name == "two" else "x = 1")
-    first = made(tmp_path / "one")
-    assert made(tmp_path / "same") == first
-    other = made(tmp_path / "two")
+        (tmp_path / name / "pack").mkdir(parents=True)
+        (tmp_path / name / "pack" / "code.py").write_text("x = 2" if name == "two" else "x = 1")
+    first = made(tmp_path / "one" / "pack")
+    assert made(tmp_path / "same" / "pack") == first
+    other = made(tmp_path / "two" / "pack")
     assert (other["a"] != first["a"], other["p"] != first["p"]) == (True, True)
-    threads = made(tmp_path / "one", "cpu threads=2")
+    threads = made(tmp_path / "one" / "pack", "cpu threads=2")
     assert (threads["a"] == first["a"], threads["p"] != first["p"]) == (True, True)
 
     def body(value: int) -> int:

@@ -41,6 +41,19 @@ def test_ops_of_a_module_and_its_sub_modules(packs: Path) -> None:
     assert load_pack("a", "pack_a").digest != before
 
 
+@pytest.mark.parametrize("sibling", ["helper.py", "helper/__init__.py"])
+def test_the_digest_follows_imports_of_siblings(packs: Path, sibling: str) -> None:
+    root = packs / f"many_{len(sibling)}"
+    (root / "p").mkdir(parents=True)
+    (root / "__init__.py").touch()
+    (root / "p" / "__init__.py").write_text(f"from {root.name}.helper import X\n" + CODE.format(pack="p"))
+    (root / sibling).parent.mkdir(exist_ok=True)
+    (root / sibling).write_text("X = 1\n")
+    before = load_pack("p", f"{root.name}.p").digest
+    (root / sibling).write_text("X = 2\n")
+    assert load_pack("p", f"{root.name}.p").digest != before
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
