@@ -244,3 +244,55 @@ def test_flux_joins_clip_and_t5(tmp_path: Path) -> None:
 def test_t5_without_a_vocabulary_says_what_to_do() -> None:
     with pytest.raises(NodeError, match=r"tokenizer.json \(or spiece.model\)"):
         load_tokenizer(None, "t5")
+
+
+@pytest.fixture(scope="module")
+def t5_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small T5 in a folder as transformers saves it (fp16), and CLIP-L in a file of its own."""
+    quiet_libraries()
+    from safetensors.torch import save_file
+    from transformers import T5Config, T5EncoderModel
+
+    folder = tmp_path_factory.mktemp("t5")
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=40, d_model=4096, d_ff=64, d_kv=8, num_heads=2, num_layers=2, feed_forward_proj="gated-gelu"
+    )
+    T5EncoderModel(config).half().save_pretrained(folder / "t5")
+    names = ["<pad>", "</s>", "<unk>", "▁a", "▁cat", *(f"▁x{i}" for i in range(35))]
+    spiece(folder / "t5" / "spiece.model", [(n, -1.0) for n in names])
+    clip = ClipText(num_hidden_layers=2).half()
+    save_file({f"text_model.{k}": v for k, v in clip.state_dict().items()}, folder / "clip_l.safetensors")
+    return folder
+
+
+def test_text_encoders_from_files_of_their_own(t5_files: Path, tmp_path: Path) -> None:
+    from transformers import T5EncoderModel
+
+    from nodeflow import File, WeightsPool
+    from nodeflow_nodes.diffusion.load_nodes import load_text_encoder
+
+    single = tmp_path / "t5.safetensors"
+    single.write_bytes((t5_files / "t5" / "model.safetensors").read_bytes())
+    clip = File("clip", str(t5_files / "clip_l.safetensors"), "1" * 64)
+    t5, vocabulary = File("t5", str(single), "2" * 64), File("v", str(t5_files / "t5"), "3" * 64)
+    theirs = T5EncoderModel.from_pretrained(t5_files / "t5", dtype=torch.float32)
+    with torch.no_grad():
+        expected, short = (
+            theirs(input_ids=torch.tensor([[3, 4, 1, *[0] * (length - 3)]])).last_hidden_state for length in (256, 77)
+        )
+    pool = WeightsPool()
+    for precision in ("auto", "mapped"):
+        handle = load_text_encoder(clip, t5, t5_vocabulary=vocabulary, precision=precision)
+        with pool.use(handle) as encoders:
+            assert encoders.joining == "flux"
+            assert torch.equal(encoders.encode("a cat").tokens, expected)
+    with pytest.raises(NodeError, match="T5's vocabulary"), pool.use(load_text_encoder(clip, t5)):
+        pass
+    with pool.use(load_text_encoder(clip, t5, family="flux", use_t5=False)) as encoders:
+        assert encoders.encode("a cat").tokens.abs().max() == 0
+    with pytest.raises(NodeError, match="two text encoders of the same kind"):
+        load_text_encoder(clip, clip)
+    with pool.use(load_text_encoder(vocabulary)) as encoders:  # the folder, as it is
+        assert encoders.joining == "sd3"
+        assert torch.equal(encoders.encode("a cat").tokens, short)

@@ -110,6 +110,7 @@ def load_text_encoder(
     third: Annotated[File, ModelFile("text_encoders")] | None = None,
     family: Literal["auto", "sd1", "sd2", "sdxl", "sd3", "flux"] = "auto",
     t5_vocabulary: Annotated[File, ModelFile("text_encoders")] | None = None,
+    use_t5: bool = True,
     precision: Precision = "auto",
 ) -> TextEncoder:
     """Load one to three text encoders from files of their own, and join them as a family does.
@@ -124,12 +125,15 @@ def load_text_encoder(
         family: whose conventions to follow. "auto": flux for CLIP-L with T5, sd3 for three, sdxl for CLIP-L with
             OpenCLIP-G, sd2 for OpenCLIP-H, sd1 otherwise.
         t5_vocabulary: a folder with T5's `tokenizer.json` or `spiece.model`; needed with T5 from a single file.
+        use_t5: off leaves T5 out although a file has it: zeros in its place, and much less memory.
         precision: as in `load_checkpoint`.
     """
     files = [file for file in (first, second, third) if file is not None]
     options: dict[str, Any] = handle_options(precision)
     options["files"] = [[file.path, file.digest] for file in files]
     options["family"] = family
+    if not use_t5:
+        options["use_t5"] = False
     if t5_vocabulary is not None:
         options["t5_vocabulary"] = t5_vocabulary.path
     texts_of(first.path, options)

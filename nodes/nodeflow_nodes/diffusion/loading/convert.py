@@ -77,6 +77,21 @@ def text_model(config: dict[str, Any]) -> Rename:
     return rename
 
 
+T5_TABLES = ("shared.weight", "encoder.embed_tokens.weight")
+
+
+def t5(config: dict[str, Any]) -> Rename:
+    """T5's encoder: its table of tokens has two names, of which files have one or both."""
+
+    def rename(key: str) -> Iterable[Target]:
+        if key in T5_TABLES:
+            yield from map(Target, T5_TABLES)
+        elif not key.startswith(("decoder.", "lm_head.")):
+            yield Target(key)
+
+    return rename
+
+
 OPEN_CLIP = {
     "positional_embedding": "embeddings.position_embedding.weight",
     "token_embedding.weight": "embeddings.token_embedding.weight",
@@ -339,6 +354,6 @@ def flux(config: dict[str, Any]) -> Rename:
 
 
 CONVERSIONS: dict[str, Callable[[dict[str, Any]], Rename]] = {
-    "text_model": text_model, "open_clip": open_clip, "ldm_unet": ldm_unet, "ldm_vae": ldm_vae, "sd3": sd3,
+    "text_model": text_model, "open_clip": open_clip, "t5": t5, "ldm_unet": ldm_unet, "ldm_vae": ldm_vae, "sd3": sd3,
     "flux": flux,
 }  # fmt: skip

@@ -195,6 +195,7 @@ def text_component(folder: Path, tokenizer: Path | None) -> EncoderSpec:
             config = {**config, "projection": int(config.get("projection_dim", width))}
         return EncoderSpec("clip", role, config, source, tokenizer, min(length, positions), _pad(facts))
     if kind in ("T5EncoderModel", "T5ForConditionalGeneration") or config.get("model_type") == "t5":
+        source = Source(source.files, convert="t5")
         return EncoderSpec("t5", "t5", config, source, tokenizer, length=77, pad=0)
     raise NodeError(f"{folder}: a {kind or 'text encoder of unknown class'}; expected CLIPTextModel or T5EncoderModel")
 

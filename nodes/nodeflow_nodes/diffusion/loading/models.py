@@ -59,6 +59,10 @@ def texts_of(path: str | Path, options: dict[str, Any] | None = None) -> TextSpe
         replace(e, tokenizer=Path(vocabulary)) if vocabulary and e.architecture == "t5" and e.tokenizer is None else e
         for e in encoders
     ]
+    if not options.get("use_t5", True):
+        encoders = [e for e in encoders if e.role != "t5"]
+    if not encoders:
+        raise NodeError(f"{path}: no text encoder is left without T5")
     roles = [e.role for e in encoders]
     if len(set(roles)) < len(roles):
         raise NodeError(f"two text encoders of the same kind: {', '.join(NAMES[r] for r in roles)}")

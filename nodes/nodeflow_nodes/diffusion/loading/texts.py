@@ -35,7 +35,9 @@ def _module(spec: EncoderSpec, precision: str, device: str) -> nn.Module:
         ignored = frozenset({"embeddings.position_ids", "logit_scale", "text_projection.weight"})
         return build(lambda: ClipText(**config), tensors, device, where=where, kept=kept, optional=ignored)
     if spec.architecture == "t5":
-        from .t5 import make_t5
+        from .t5 import keep_float32, make_t5
 
-        return build(make_t5(config), tensors, device, where=where, kept=kept)
+        module = build(make_t5(config), tensors, device, where=where, kept=kept)
+        keep_float32(module)
+        return module
     raise NodeError(f"no text encoder of architecture {spec.architecture!r} is known")

@@ -116,4 +116,4 @@ def _t5(header: Header, prefix: str) -> EncoderSpec | None:
         "feed_forward_proj": "gated-gelu" if gate else "relu",
         "relative_attention_num_buckets": bias[0],
     }
-    return EncoderSpec("t5", "t5", config, Source((header.path,), prefix), None, 77, 0)
+    return EncoderSpec("t5", "t5", config, Source((header.path,), prefix, "t5"), None, 77, 0)
