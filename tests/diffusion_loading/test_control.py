@@ -89,6 +89,10 @@ def test_a_controlnet_for_the_built_in_layout_reads_its_hint_as_a_latent(flow_fo
     with pool.use(vae) as module, pool.use(handle) as net, torch.no_grad():
         assert net.downscale == 4
         out = net(x, timestep, Conditions(tokens, pooled), hint)
+        again = net(x, timestep, Conditions(tokens, pooled), hint.clone())
+        assert all(torch.equal(a, b) for a, b in zip(again["blocks"], out["blocks"], strict=True))
+        other = net(x, timestep, Conditions(tokens, pooled), 1 - hint)
+        assert not torch.equal(other["blocks"][0], out["blocks"][0])
         expected = theirs(x, module.encode(hint), 1.0, tokens, pooled, timestep, return_dict=False)[0]
         for ours, reference in zip(out["blocks"], expected, strict=True):
             torch.testing.assert_close(ours, reference, atol=1e-5, rtol=1e-5)

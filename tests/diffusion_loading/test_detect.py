@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from layouts import maker, sparse
+from layouts import maker, shape_of, sparse
 
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading.detect import describe, kind
@@ -152,3 +153,34 @@ def test_detecting_takes_milliseconds(tmp_path: Path, name: str) -> None:
     start = time.perf_counter()
     describe(path)
     assert time.perf_counter() - start < 0.2  # measured 8 to 20 ms; the bound is for a busy machine
+
+
+def refiner() -> dict[str, Any]:
+    """SDXL's refiner: 384 wide, four blocks deep in the middle levels, OpenCLIP-G alone."""
+    assert MAKE is not None
+    return {
+        **MAKE.unet(width=384, mult=(1, 2, 4, 4), depth=(0, 4, 4, 0), mid_depth=4, context=1280, linear=True, adm=2560),
+        **MAKE.vae(),
+        **MAKE.clip_open("conditioner.embedders.0.model.", 1280, 32),
+    }
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd21", "sdxl", "sdxl_vega", "refiner", "sd3_reduced_te"])
+def test_whole_files_fit_their_modules(tmp_path: Path, name: str) -> None:
+    """Each tensor of a published layout finds its place: gigabytes of holes, mapped and never read."""
+    from nodeflow_nodes.diffusion.loading.denoisers import load_denoiser
+    from nodeflow_nodes.diffusion.loading.texts import load_text
+    from nodeflow_nodes.diffusion.loading.vaes import load_vae
+
+    layout = refiner() if name == "refiner" else keys(name)
+    spec = describe(sparse(tmp_path / "x.safetensors", layout))
+    assert spec.denoiser is not None
+    assert spec.text is not None
+    assert spec.vae is not None
+    network = load_denoiser(spec.denoiser, "mapped", "cpu")
+    expected = sum(math.prod(shape_of(v)) for k, v in layout.items() if k.startswith("model.diffusion_model."))
+    assert sum(p.numel() for p in (*network.parameters(), *network.buffers())) == expected
+    assert len(load_text(spec.text, "mapped", "cpu").encoders) == len(spec.text.encoders)
+    assert load_vae(spec.vae, "mapped", "cpu").downscale == 8
+    if name == "refiner":
+        assert (spec.denoiser.family, spec.text.joining) == ("sdxl_refiner", "sdxl")

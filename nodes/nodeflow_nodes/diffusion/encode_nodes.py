@@ -91,6 +91,7 @@ def decode(
     """
     check_tiles(tile, overlap)
     with ctx.weights.use(vae, ctx.device) as module:
+        module.make_room()
         samples = latent.samples.to(ctx.device)
         if tile:
             return module.decode_tiled(samples, tile, overlap, _progress(ctx))
@@ -120,6 +121,7 @@ def encode_image(
     """
     check_tiles(tile, overlap)
     with ctx.weights.use(vae, ctx.device) as module:
+        module.make_room()
         pixels = crop(rgb(image), 8).to(ctx.device)
         if tile:
             return Latent(module.encode_tiled(pixels, tile, overlap, _progress(ctx)))

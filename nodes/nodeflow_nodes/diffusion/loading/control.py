@@ -66,15 +66,26 @@ class LoadedTransformerControlNet(LoadedControlNet):
 
     @torch.no_grad()
     def forward(self, x: Tensor, timestep: Tensor, conditions: Conditions, hint: Tensor) -> dict[str, list[Tensor]]:
-        if self.vae is None:
-            raise NodeError("this ControlNet reads its hint as a latent: give load_controlnet the model's VAE")
-        latent = (self.vae.encode(hint) - self.spec.latent_shift) * self.spec.latent_scale
+        latent = self._latent(hint)
         pooled = self._pooled(conditions)
         if self.spec.zero_pooled:
             pooled = torch.zeros_like(pooled)
         tokens = self._tokens(conditions)
         out = self.network(x.to(self.dtype), timestep, tokens, pooled, latent.to(self.dtype))
         return {"blocks": [part.float() for part in out]}
+
+    _last: tuple[Tensor, Tensor] | None = None
+
+    def _latent(self, hint: Tensor) -> Tensor:
+        """The hint as the transformer reads it; the same hint comes at every step, and is encoded once."""
+        last = self._last
+        if last is not None and last[0].shape == hint.shape and torch.equal(last[0], hint):
+            return last[1]
+        if self.vae is None:
+            raise NodeError("this ControlNet reads its hint as a latent: give load_controlnet the model's VAE")
+        latent = (self.vae.encode(hint) - self.spec.latent_shift) * self.spec.latent_scale
+        self._last = (hint, latent)
+        return latent
 
 
 def load_control(spec: ControlSpec, vae: Any, precision: str, device: str) -> LoadedControlNet:

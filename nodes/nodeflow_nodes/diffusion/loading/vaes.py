@@ -28,10 +28,13 @@ class LoadedVae(nn.Module):
         self.spec, self.network, self.dtype = spec, network, dtype
         self.downscale, self.latent_channels = spec.downscale, spec.latent_channels
 
+    def make_room(self) -> None:
+        """Before a large picture: give back the pages of mapped models that rest (see `release_pages`)."""
+        release_pages()
+
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
         """Pictures [B, 3, H, W], 0..1, sides multiples of `downscale` -> raw means, float32 [B, C, h, w]."""
-        release_pages()
         pixels = (pixels * 2 - 1).to(self.dtype)
         return self.network.encode(pixels).float()
 
@@ -39,7 +42,6 @@ class LoadedVae(nn.Module):
     def decode(self, samples: Tensor) -> Tensor:
         """Raw latents [B, C, h, w] -> pictures, float32 [B, 3, H, W], 0..1."""
         self._check(samples)
-        release_pages()
         out = self.network.decode(samples.to(self.dtype)).float()
         return out.add_(1).div_(2).clamp_(0, 1)
 
