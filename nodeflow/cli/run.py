@@ -44,6 +44,7 @@ Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, c
     "nodeflow run output/image.png --set seed=8  a picture carries its recipe",
     "nodeflow run recipe.json --target decode  only what one node needs",
     "nodeflow run recipe.json --dry-run  what would run, and why",
+    "nodeflow run recipe.json --locked  only if everything is as it was locked",
     "nodeflow run - --json < recipe.json | jq .outputs",
 )
 def run(
@@ -61,6 +62,13 @@ def run(
         bool, typer.Option("--no-cache", help="Compute everything, and keep nothing for later runs.")
     ] = False,
     device: Device = None,
+    locked: Annotated[
+        bool,
+        typer.Option("--locked", help="Refuse to run if anything differs from the recipe's lock (NAME.lock.json)."),
+    ] = False,
+    lock: Annotated[
+        Path | None, typer.Option("--lock", metavar="LOCK", help="The same with another lock than NAME.lock.json.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it runs.")] = False,
 ) -> None:
     """Run a recipe.
@@ -78,6 +86,10 @@ def run(
         source = read(file)
         with named(source):
             workflow = with_settings(source, settings or (), engine)
+            if locked or lock is not None:
+                from nodeflow.cli.lock import refuse_drift
+
+                refuse_drift(engine, workflow, source, lock, as_json)
             if dry_run:
                 from nodeflow.cli.plan import show_plan
 

@@ -1,0 +1,119 @@
+"""`nodeflow verify`: a locked recipe run again, and what came out compared with what came out then."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nodeflow.cli.exits import Exit, Stop
+from nodeflow.cli.help import with_examples
+from nodeflow.cli.run import Device
+from nodeflow.cli.text import clean, emit, emit_json, say, table
+
+if TYPE_CHECKING:
+    from nodeflow.share.verify import Verification
+
+
+@with_examples(
+    "nodeflow verify recipe.json",
+    "nodeflow verify recipe.json --nodes  every node, not only the outputs",
+    "nodeflow verify recipe.json --tolerance 0.05 --json",
+)
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A recipe with a lock beside it (NAME.lock.json).")],
+    lock: Annotated[Path | None, typer.Option("--lock", metavar="LOCK", help="Another lock.")] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="The largest difference that passes: a share of the full range for pictures, relative for numbers.",
+        ),
+    ] = 0.01,
+    nodes: Annotated[bool, typer.Option("--nodes", help="Compare node by node.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    device: Device = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it runs.")] = False,
+) -> None:
+    """Run a locked recipe again, without cache, and compare.
+
+    Each output is bit-equal, within tolerance, or different; then it is said where it first differs, and what has
+    changed since it was locked. The lock must have been made with --with-outputs.
+    """
+    from nodeflow.cli.interrupt import Interrupts
+    from nodeflow.cli.lock import show_drift, the_lock
+    from nodeflow.cli.progress import listener
+    from nodeflow.cli.source import named, read
+    from nodeflow.engine import Engine
+    from nodeflow.problems import ProblemsError
+    from nodeflow.settings import Settings
+    from nodeflow.share.drift import drift
+    from nodeflow.share.verify import verify as compare
+
+    source = read(file)
+    locked = the_lock(source, lock)
+    if not locked.golden:
+        raise Stop(Exit.USAGE, "the lock has no outputs to compare with: make it with nodeflow lock --with-outputs")
+    cancel = threading.Event()
+    with Engine(Settings.load(device=device)) as engine, named(source):
+        try:
+            with Interrupts(cancel), listener(quiet or as_json) as on_event:
+                found = compare(
+                    engine,
+                    locked,
+                    source.workflow,
+                    source.path,
+                    tolerance=tolerance,
+                    on_event=on_event,
+                    cancel=cancel,
+                )
+        except ProblemsError:
+            if not as_json:
+                show_drift([d for d in drift(engine, locked, source.workflow, source.path) if d.kind != "recipe"])
+            raise
+    code = _code(found)
+    if as_json:
+        emit_json(_json(found, nodes, code))
+    else:
+        _report(found, nodes)
+    if code is not Exit.OK:
+        raise Stop(code)
+
+
+def _code(found: Verification) -> Exit:
+    outcome = found.fresh.outcome
+    if outcome.failures:
+        return Exit.NODE_FAILED
+    if outcome.state == "cancelled":
+        return Exit.CANCELLED
+    return Exit.OK if found.ok else Exit.DIFFERENT
+
+
+def _json(found: Verification, nodes: bool, code: Exit) -> dict[str, Any]:
+    return {
+        "ok": found.ok,
+        "exit_code": int(code),
+        "outputs": [verdict.to_json() for verdict in found.outputs],
+        "first": found.first,
+        "why": found.why,
+        "drift": [d.to_json() for d in found.drifts],
+        "failures": [str(failure) for failure in found.fresh.outcome.failures],
+        **({"nodes": [verdict.to_json() for verdict in found.nodes]} if nodes else {}),
+    }
+
+
+def _report(found: Verification, nodes: bool) -> None:
+    if nodes:
+        table(((v.name, v.state, v.detail) for v in found.nodes), ("node", "result", ""))
+        emit()
+    for verdict in found.outputs:
+        emit(clean(f"{verdict.name}: {verdict.state}" + (f": {verdict.detail}" if verdict.detail else "")))
+    if found.first:
+        emit(clean(f"first difference: {found.first}"))
+    for reason in found.why:
+        emit(clean(f"because: {reason}"))
+    for failure in found.fresh.outcome.failures:
+        say(clean(f"failed: {failure}", lines=True))
