@@ -12,7 +12,7 @@ from layouts import maker, shape_of, sparse
 
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading.detect import describe, kind
-from nodeflow_nodes.diffusion.loading.header import read_header
+from nodeflow_nodes.diffusion.loading.header import _read, read_header
 
 MAKE = maker()
 pytestmark = pytest.mark.skipif(MAKE is None, reason="../shared/parity/make_checkpoint.py is not there")
@@ -150,9 +150,13 @@ def test_a_unet_of_no_known_family_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sd15", "sdxl", "flux_reduced"])
 def test_detecting_takes_milliseconds(tmp_path: Path, name: str) -> None:
     path = sparse(tmp_path / "x.safetensors", keys(name))
-    start = time.perf_counter()
-    describe(path)
-    assert time.perf_counter() - start < 0.2  # measured 8 to 20 ms; the bound is for a busy machine
+    costs = []
+    for _ in range(3):
+        _read.cache_clear()
+        start = time.process_time()
+        describe(path)
+        costs.append(time.process_time() - start)
+    assert min(costs) < 0.2  # measured: 0.006 to 0.018; the bound is for slow machines
 
 
 def refiner() -> dict[str, Any]:

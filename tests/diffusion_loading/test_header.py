@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeflow import NodeError
-from nodeflow_nodes.diffusion.loading.header import read_header
+from nodeflow_nodes.diffusion.loading.header import _read, read_header
 
 
 def write(path: Path, header: dict[str, Any] | bytes, data: int = 0) -> Path:
@@ -91,9 +91,13 @@ def test_other_files_are_named(tmp_path: Path, name: str, content: bytes, messag
 def test_a_large_header_takes_milliseconds(tmp_path: Path) -> None:
     keys = {f"model.diffusion_model.blocks.{i}.weight": entry(4 * i, 4 * i + 4) for i in range(2500)}
     path = write(tmp_path / "a.safetensors", keys, 4 * 2500)
-    start = time.perf_counter()
-    assert len(read_header(path).tensors) == 2500
-    assert time.perf_counter() - start < 0.2  # measured: 0.015; the bound is for a busy machine
+    costs = []
+    for _ in range(3):
+        _read.cache_clear()
+        start = time.process_time()
+        assert len(read_header(path).tensors) == 2500
+        costs.append(time.process_time() - start)
+    assert min(costs) < 0.2  # measured: 0.015; the bound is for slow machines
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
