@@ -21,8 +21,8 @@ from nodeflow.types import Artefact, WeightsHandle
 from nodeflow.weights import WeightsPool
 
 if TYPE_CHECKING:
-    from nodeflow.executor import _Run
     from nodeflow.planner import Step
+    from nodeflow.running import PlanRun
 
 
 class Carried(NamedTuple):
@@ -40,7 +40,7 @@ class Carried(NamedTuple):
 class RunContext:
     """The context of one step of a run; see `nodeflow.op.Context` for what each method promises."""
 
-    def __init__(self, run: _Run, step: Step) -> None:
+    def __init__(self, run: PlanRun, step: Step) -> None:
         self._run = run
         self._step = step
         self.device: str = run.executor.device

@@ -18,7 +18,7 @@ from typing import Any
 from nodeflow.cache import BadBlob, BlobStore, Cache, CacheWarning
 from nodeflow.errors import NodeflowError
 from nodeflow.events import Event
-from nodeflow.executor import CACHED, DONE, Executor, NodeFailure, NoResults, Outcome
+from nodeflow.executor import CACHED, DONE, DeviceGate, Executor, NodeFailure, NoResults, Outcome
 from nodeflow.export import export
 from nodeflow.filehash import FileDigests
 from nodeflow.files import Files
@@ -126,7 +126,7 @@ class Engine:
         self._catalogue = catalogue
         self._caching = cache
         self.warnings: list[CacheWarning] = []
-        self._lock = threading.Lock()
+        self.device_gate = DeviceGate()
 
     # --- parts, made when first needed ---------------------------------------------------------------------------
 
@@ -240,6 +240,7 @@ class Engine:
             self.device,
             self.settings.deadline,
             workers=max(2, physical_cores()),
+            device_gate=self.device_gate,
         )
         outcome = executor.run(
             plan, on_event=on_event, lifecycles=[publisher], cancel=cancel, fail_fast=fail_fast, run_id=run_id

@@ -41,6 +41,12 @@ class Step:
     on_demand: tuple[int, ...] = ()
     body: Scope | None = None
     body_digest: str = ""
+    body_effects: bool = False
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether it, or a node of the sub-workflow it runs, writes files."""
+        return self.op.effects or self.body_effects
 
     @property
     def own_values(self) -> dict[str, Any]:
@@ -142,16 +148,17 @@ class Planner:
         steps: list[Step] = []
         keys: list[str] = []
         problems: list[Problem] = []
+        bodies: dict[int, tuple[str, bool]] = {}
         renumber = len(kept) != len(expansion.instances)
         for new, old in enumerate(kept):
             instance = expansion.instances[old]
             op = instance.op
             inputs = {p: _moved(s, new_index) for p, s in instance.inputs.items()} if renumber else instance.inputs
             values = self._resolved(instance, problems)
-            body = self._body_digest(instance) if instance.body is not None else ""
+            body, effects = self._body_digest(instance, bodies) if instance.body is not None else ("", False)
             nonce = "" if op.cacheable else secrets.token_hex(16)
             needs, on_demand = _needs(inputs, op.lazy)
-            step = Step(new, instance.id, op, "", values, inputs, needs, on_demand, instance.body, body)
+            step = Step(new, instance.id, op, "", values, inputs, needs, on_demand, instance.body, body, effects)
             step.key = make_key(self.head(op), step.own_values, inputs, keys, external_keys, body, nonce)
             keys.append(step.key)
             steps.append(step)
@@ -199,15 +206,19 @@ class Planner:
                     problems.append(error.problem(f"nodes.{instance.id}.values.{name}"))
         return values
 
-    def _body_digest(self, instance: Instance) -> str:
+    def _body_digest(self, instance: Instance, known: dict[int, tuple[str, bool]]) -> tuple[str, bool]:
         """A digest of what a control-flow node's sub-workflow computes: the keys of its outputs, and of its nodes with
-        effects, for unknown inputs."""
+        effects, for unknown inputs; and whether it has such nodes."""
         assert instance.body is not None
+        if id(instance.body) in known:
+            return known[id(instance.body)]
         placeholders = {name: f"input:{name}" for name in instance.body.interface.inputs}
         plan = self.plan(Checked(instance.body, []), external_keys=placeholders)
         text = "\n".join(f"{name}={plan.key_of(source)}" for name, source in sorted(plan.outputs.items()))
-        text += "".join(sorted(f"\n{step.key}" for step in plan.steps if step.op.effects))
-        return blake3(text.encode()).hexdigest()
+        effects = sorted(step.key for step in plan.steps if step.has_effects)
+        digest = blake3("\n".join([text, *effects]).encode()).hexdigest()
+        known[id(instance.body)] = digest, bool(effects)
+        return known[id(instance.body)]
 
 
 def refs(source: Source) -> Iterator[Ref]:
@@ -255,11 +266,22 @@ def _wanted(scope: Scope, expansion: Expansion, targets: Iterable[str] | None) -
         return list(found)
     for source in expansion.outputs.values():
         found.update(dict.fromkeys(r.step for r in refs(source)))
-    found.update(dict.fromkeys(i for i, instance in enumerate(expansion.instances) if instance.op.effects))
+    found.update(dict.fromkeys(i for i, instance in enumerate(expansion.instances) if _has_effects(instance)))
     if not found and not scope.workflow.outputs:
         used = {r.step for instance in expansion.instances for s in instance.inputs.values() for r in refs(s)}
         found.update(dict.fromkeys(i for i in range(len(expansion.instances)) if i not in used))
     return list(found)
+
+
+def _has_effects(instance: Instance) -> bool:
+    """Whether an instance, or the sub-workflow it runs, writes files."""
+    todo = [instance.body] if instance.body is not None else []
+    while todo:
+        scope = todo.pop()
+        if any(view.op is not None and view.op.effects for view in scope.nodes.values()):
+            return True
+        todo += [view.scope for view in scope.nodes.values() if view.scope is not None]
+    return instance.op.effects
 
 
 def _target(name: str, expansion: Expansion) -> Source | None:
@@ -314,5 +336,5 @@ def with_exports(plan: Plan, planner: Planner, op: Op, *, values: bool = True) -
         index = exports[name] = len(steps)
         steps.append(Step(index, f"export:{name}", op, key, literals, inputs, _needs(inputs, ())[0]))
     wanted = {r.step for source in plan.outputs.values() for r in refs(source)}
-    kept = plan.targets if values else [i for i in plan.targets if i not in wanted or plan.steps[i].op.effects]
+    kept = plan.targets if values else [i for i in plan.targets if i not in wanted or plan.steps[i].has_effects]
     return replace(plan, steps=steps, targets=[*kept, *exports.values()]), exports

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar, Union
 
 import annotated_types
 
+from nodeflow.errors import NodeError
 from nodeflow.types import File, TensorType, port_types
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
@@ -285,6 +286,35 @@ class Port:
             pydantic.ValidationError: if it does not fit.
         """
         return self._adapter.validate_python(_revived(value, self.type))
+
+    @cached_property
+    def _checks_linked(self) -> bool:
+        plain = all(m in _PLAIN or (isinstance(m, type) and issubclass(m, enum.Enum)) for m in self.type.members)
+        return plain and (self.type.members == (float,) or self.choices is not None or bool(self.metadata))
+
+    def received(self, value: Any) -> Any:
+        """A computed value as this port takes it: an int for a float becomes a float, and ranges and choices hold for
+        what comes along a link as for what is written.
+
+        Raises:
+            NodeError: if the value is out of range or not among the choices.
+        """
+        if not self._checks_linked or value is None or isinstance(value, enum.Enum):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError:
+            wanted = f"one of {', '.join(map(str, self.choices))}" if self.choices else f"{self.type} {self.range_text}"
+            raise NodeError(f"its input {self.name!r} got {describe(value)}, expected {wanted.strip()}") from None
+
+    @property
+    def range_text(self) -> str:
+        """`0 to 1`, `at least 0`, `at most 1`, or nothing."""
+        low = next((m.ge for m in self.metadata if getattr(m, "ge", None) is not None), None)
+        high = next((m.le for m in self.metadata if getattr(m, "le", None) is not None), None)
+        if low is not None and high is not None:
+            return f"{low} to {high}"
+        return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
 
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of the literal values this port takes."""

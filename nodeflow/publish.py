@@ -6,6 +6,7 @@ recipe, the run's versions and the result's key embedded, so that `nodeflow run 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,22 +51,24 @@ class Publisher:
     exports: dict[str, int]
     published: list[Published] = field(default_factory=list)
     _folders: dict[tuple[str, ...], Artefacts] = field(default_factory=dict)
-    _found: dict[int, tuple[Step, list[Artefact]]] = field(default_factory=dict)
+    _found: dict[str, tuple[Step, list[Artefact]]] = field(default_factory=dict)
 
     def after(self, step: Step, outputs: dict[str, Any], seconds: float, cached: bool) -> None:
         if step.op.effects or step.op.name == "engine/export":
-            self._found[step.index] = step, artefacts_in(outputs)
+            # by key, not by number: steps of sub-workflows have numbers of their own
+            self._found[step.key] = step, artefacts_in(outputs)
 
     def failed(self, step: Step, failure: NodeFailure) -> None:
         pass
 
     def publish(self) -> dict[str, list[Path]]:
         """Write the files; returns them by output name (by node id for nodes that save)."""
-        names = {index: name for name, index in self.exports.items()}
+        names: dict[str, list[str | None]] = {}
+        for name, index in self.exports.items():
+            names.setdefault(self.plan.steps[index].key, []).append(name)
         files: dict[str, list[Path]] = {}
-        for index, (step, artefacts) in sorted(self._found.items()):
-            output = names.get(index)
-            for number, artefact in enumerate(artefacts):
+        for key, (step, artefacts) in self._found.items():
+            for output, (number, artefact) in itertools.product(names.get(key, [None]), enumerate(artefacts)):
                 data = self.store.read(artefact.digest)
                 if is_picture(data):
                     data = embed(data, self._document(step.key))

@@ -258,7 +258,7 @@ class Condition:
     """One prompt as the denoiser reads it.
 
     tokens: float32 [1, T, W], the text encoder's sequence. pooled: None or float32 [1, P].
-    area: None, or (height, width, y, x) as `unit` says: "cells" (latent cells) or "share" (0..1 of the picture).
+    area: None, or (height, width, y, x) as `unit` says: "pixels", "cells" (of the latent) or "share" (0..1).
     mask: None or float32 [B, 1, H, W] 0..1. strength: weight of this condition where several overlap.
     start, end: share of the sampling time in which it is active, 0..1. control: ControlNets, applied in order.
     extra: further named tensors or numbers for particular families (SDXL sizes, guidance, reference latents).

@@ -22,7 +22,9 @@ LAYERS = (
     "rules",
     "expand",
     "planner",
-    "context",
+    "outcome",
+    "context schedule lanes values",
+    "running",
     "executor",
     "export cache builder schema",
     "artefacts filehash why forecast",
@@ -145,3 +147,10 @@ def test_all_names_of_the_facade_exist() -> None:
     assert [name for name in nodeflow.__all__ if not hasattr(nodeflow, name)] == []
     with pytest.raises(AttributeError, match="module 'nodeflow' has no attribute 'nothing'"):
         _ = nodeflow.nothing
+
+
+def test_no_module_hides_a_name_of_the_facade() -> None:
+    import nodeflow
+
+    modules = {path.stem for path in (ROOT / "nodeflow").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert modules & set(nodeflow.__all__) == set()

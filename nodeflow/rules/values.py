@@ -88,18 +88,10 @@ def _value_finding(port: Port, value: Any, error: Any) -> Finding:
         hint = did_you_mean(str(value), map(str, port.choices))
         return Finding("NF203", "", "not one of the choices", _listing(port.choices), describe(value), hint)
     if "than" in first["type"] or "multiple" in first["type"] or "too_" in first["type"]:
-        return Finding("NF202", "", "the value is out of range", _range_text(port) or first["msg"], describe(value))
+        return Finding("NF202", "", "the value is out of range", port.range_text or first["msg"], describe(value))
     return Finding(
         "NF204", "", "the value has the wrong type", str(port.type), describe(value), _conversion_hint(port, value)
     )
-
-
-def _range_text(port: Port) -> str:
-    low = next((m.ge for m in port.metadata if getattr(m, "ge", None) is not None), None)
-    high = next((m.le for m in port.metadata if getattr(m, "le", None) is not None), None)
-    if low is not None and high is not None:
-        return f"{low} to {high}"
-    return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
 
 
 def _conversion_hint(port: Port, value: Any) -> str:
