@@ -33,6 +33,7 @@ COMMANDS = {
     "plan": Entry("plan", "plan", _RECIPES),
     "lock": Entry("lock", "lock", _RECIPES),
     "new": Entry("new", "app", _RECIPES),
+    "diff": Entry("diff", "diff", _RESULTS),
     "verify": Entry("verify", "verify", _RESULTS),
     "why": Entry("why", "why", _RESULTS),
     "runs": Entry("runs", "app", _RESULTS),

@@ -40,10 +40,15 @@ def read(file: str) -> Source:
     if file == "-":
         return Source(from_bytes(sys.stdin.buffer.read(MAX_FILE + 1), source="standard input"), None, "standard input")
     path = Path(file)
-    return Source(from_bytes(_content(path, MAX_FILE), source=file), path, file)
+    return Source(from_bytes(content(path, MAX_FILE), source=file), path, file)
 
 
-def _content(path: Path, limit: int) -> bytes:
+def content(path: Path, limit: int = MAX_FILE) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        Stop: if it cannot be read, or is larger than `limit` bytes.
+    """
     try:
         if path.exists() and not path.is_file():
             raise Stop(Exit.FILES, f"{path} is no regular file; name a recipe (.json) or a picture that carries one")
@@ -106,7 +111,7 @@ def _split(setting: str) -> tuple[str, str]:
     if not text.startswith("@"):
         return name.strip(), text
     try:
-        return name.strip(), _content(Path(text[1:]), MAX_TEXT).decode("utf-8-sig").removesuffix("\n")
+        return name.strip(), content(Path(text[1:]), MAX_TEXT).decode("utf-8-sig").removesuffix("\n")
     except UnicodeDecodeError:
         raise Stop(Exit.FILES, f"{text[1:]}: not UTF-8 text") from None
 
