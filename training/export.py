@@ -58,6 +58,8 @@ def tidy(folder: Path) -> None:
     for path in folder.rglob("*config.json"):
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
+        if config.get("_class_name") == "AutoencoderTiny":
+            config.pop("block_out_channels", None)  # diffusers writes it and then warns that it does not know it
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
