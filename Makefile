@@ -32,7 +32,7 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff format --check nodeflow nodes tests benchmarks training docs
 	$(BIN)/mypy nodeflow
 
-docs: install ## make docs/nodes/, docs/problems.md and the schema anew from the code
+docs: install ## make docs/nodes/, docs/examples/, docs/problems.md and the schema anew from the code
 	$(BIN)/python -m docs.generate
 
 bench: install ## measure, and print ratios

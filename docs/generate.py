@@ -1,6 +1,7 @@
 """Make the pages that come from the code: nodes, problem codes, types, the command line, the schema. `make docs`.
 
-A test compares what is committed with what this makes.
+A test compares what is committed with what this makes. Examples whose recipe has changed are run, for their pictures;
+`--pictures` runs all of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from docs.examples import EXAMPLES, results
+from docs.examples.pages import example_lines, workflow_lines
 from nodeflow.cli import reference
 from nodeflow.op import Op
 from nodeflow.ports import Choices, InputFile, ModelFile, Port
@@ -25,6 +28,7 @@ def pages(catalogue: Catalogue) -> dict[str, str]:
     """All generated pages: path below `docs/` → text."""
     ops = {name: op for name, op in catalogue.ops.items() if name not in SKIP}
     made = {f"nodes/{name}.md": node_page(op) for name, op in ops.items()}
+    made |= {f"examples/{name}.json": example.text for name, example in EXAMPLES.items() if name in ops}
     made["nodes/README.md"] = index_page(ops)
     made["problems.md"] = problems_page()
     made["types.md"] = types_page()
@@ -54,9 +58,8 @@ def node_page(op: Op) -> str:
         lines += ["", "It " + "; it ".join(notes) + "."]
     if op.doc.raises:
         lines += ["", "## Errors", "", op.doc.raises]
-    values = {n: p.default for n, p in op.inputs.items() if not p.required and p.takes_values and p.default is not None}
-    lines += ["", "## In a recipe", "", "```json", _snippet(op, values), "```", ""]
-    return "\n".join(lines)
+    lines += example_lines(op.name) or ["", "## In a recipe", "", "```json", _snippet(op), "```"]
+    return "\n".join([*lines, *workflow_lines(op.name), ""])
 
 
 def _input_row(port: Port) -> str:
@@ -94,9 +97,10 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _snippet(op: Op, values: dict[str, Any]) -> str:
+def _snippet(op: Op) -> str:
     from nodeflow.jsonio import dump_json
 
+    values = {n: p.default for n, p in op.inputs.items() if not p.required and p.takes_values and p.default is not None}
     links = {n: f"other.{n}" for n, p in op.inputs.items() if p.required and not p.takes_values and n != "inputs"}
     document: dict[str, Any] = {"op": op.id}
     plain = {k: v for k, v in values.items() if isinstance(v, (str, int, float, bool))}
@@ -148,19 +152,25 @@ def stale(catalogue: Catalogue) -> list[str]:
     wrong = [
         path for path, text in made.items() if not (ROOT / path).is_file() or (ROOT / path).read_text("utf-8") != text
     ]
-    there = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nodes").rglob("*.md")}
+    found = [*(ROOT / "nodes").rglob("*.md"), *(ROOT / "examples").rglob("*/*.json")]
+    there = {p.relative_to(ROOT).as_posix() for p in found}
     return sorted([*wrong, *(there - made.keys())])
 
 
 def main() -> int:
-    """Write all pages, and remove those of nodes that are gone."""
+    """Write all pages and examples, and remove those of nodes that are gone."""
     reference.main()
     catalogue = installed()
     if catalogue.failures:
         print("\n".join(catalogue.failures.values()), file=sys.stderr)
         return 1
+    everything = "--pictures" in sys.argv
+    if everything:
+        results.make_files()
+    results.update(everything=everything)
+    made = pages(catalogue)
     for path in stale(catalogue):
-        text = pages(catalogue).get(path)
+        text = made.get(path)
         if text is None:
             (ROOT / path).unlink()
             continue
