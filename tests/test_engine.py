@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -186,6 +186,59 @@ def test_names_that_nodes_give_make_folders_inside_the_output_folder(engine: Eng
         (path,) = nodeflow.run(document, engine=engine, out=tmp_path / "o").files["s"]
         assert path.resolve().is_relative_to(tmp_path / "o")
     assert (tmp_path / "o" / "a" / "b.txt").read_text() == "a/b.txt"
+
+
+def test_files_that_a_loop_saves_are_there_after_a_cached_run_too(tmp_path: Path) -> None:
+    @node("t/save", effects=True)
+    def save(text: str, index: int, *, ctx: nodeflow.Context) -> nodeflow.Artefact:
+        """Save a text."""
+        return ctx.save(text.encode(), f"{text}-{index}.txt", "text/plain")
+
+    ops = {op.name: op for op in (text, save)}
+    packs = [
+        Pack("t", __name__, ops=ops),
+        load_pack("flow", "nodeflow_nodes.flow"),
+        load_pack("engine", "nodeflow.export"),
+    ]
+    turn = {
+        "inputs": {"index": {"to": ["s.index"]}},
+        "outputs": {"text": "x.text"},
+        "nodes": {"x": {"op": "t/text@1"}, "s": {"op": "t/save@1", "links": {"text": "x.text"}}},
+    }
+    document = {
+        "format": "nodeflow/1",
+        "outputs": {"last": "loop.text"},
+        "definitions": {"turn": turn},
+        "nodes": {"loop": {"op": "flow/repeat@1", "values": {"body": "turn", "count": 3}}},
+    }
+    for place in ("one", "two"):
+        with Engine(Settings(home=tmp_path / "h", cache=tmp_path / "c"), make_catalogue(packs)) as engine:
+            nodeflow.run(document, engine=engine, out=tmp_path / place)
+        assert sorted(os.listdir(tmp_path / place)) == ["hello-0.txt", "hello-1.txt", "hello-2.txt", "last.txt"]
+
+
+def test_what_comes_along_a_link_obeys_ranges_too(tmp_path: Path) -> None:
+    @node("t/number")
+    def number(value: int) -> int:
+        """Give a number."""
+        return value
+
+    @node("t/half")
+    def half(value: Annotated[float, nodeflow.Range(0, 10)]) -> str:
+        """Show a half."""
+        return f"{type(value).__name__} {value / 2}"
+
+    packs = [Pack("t", __name__, ops={"t/number": number, "t/half": half})]
+    document = {
+        "format": "nodeflow/1",
+        "inputs": {"number": {"to": ["n.value"]}},
+        "outputs": {"half": "h.text"},
+        "nodes": {"n": {"op": "t/number@1"}, "h": {"op": "t/half@1", "links": {"value": "n.value"}}},
+    }
+    with Engine(Settings(home=tmp_path / "h", cache=tmp_path / "c"), make_catalogue(packs)) as engine:
+        assert nodeflow.run(document, {"number": 4}, engine=engine)["half"] == "float 2.0"
+        with pytest.raises(RunFailed, match="its input 'value' got 11, expected float 0 to 10"):
+            nodeflow.run(document, {"number": 11}, engine=engine)
 
 
 def test_a_file_gets_the_ending_of_what_it_is(engine: Engine, tmp_path: Path) -> None:
