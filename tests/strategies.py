@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from packs_for_tests import n
 
 from nodeflow.workflow import Workflow
+from tests.packs_for_tests import n
 
 ids = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_-]{0,12}\Z")
 ports = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,12}\Z")

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packs_for_tests import (
+
+from nodeflow.builder import build
+from nodeflow.errors import NodeflowError
+from nodeflow.types import Sampler
+from nodeflow.workflow import Workflow
+from tests.packs_for_tests import (
     Colour,
     add,
     anything,
@@ -24,11 +29,6 @@ from packs_for_tests import (
     split,
     total,
 )
-
-from nodeflow.builder import build
-from nodeflow.errors import NodeflowError
-from nodeflow.types import Sampler
-from nodeflow.workflow import Workflow
 
 
 def test_calling_nodes_makes_a_graph() -> None:

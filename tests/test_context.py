@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from blake3 import blake3
-from packs_for_tests import n, recipe, run
 
 from nodeflow.context import Carried, StandaloneContext
 from nodeflow.errors import Cancelled
 from nodeflow.events import NodePreview, NodeProgress, NodeText, NodeWarning, event_json
 from nodeflow.op import Context, node
 from nodeflow.types import Artefact
+from tests.packs_for_tests import n, recipe, run
 
 
 @node("t/talks")

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs_for_tests import n, recipe, refused
 from PIL import Image
-from strategies import documents
 
 from nodeflow.problems import ProblemsError
 from nodeflow.share import embed as module
 from nodeflow.share.embed import MAX_TEXT, embed, extract, is_picture
 from nodeflow.workflow import Workflow
+from tests.packs_for_tests import n, recipe, refused
+from tests.strategies import documents
 
 DOCUMENT = recipe({"a": n("text", value='é "<&>" \n 漢 \U0001f600 &quot; --')}, {"x": "a.text"}).to_json()
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packs_for_tests import CALLS, FakeTensor, Memory, Ran, Split, called, definition, n, planner, recipe, run
 
 from nodeflow.errors import NodeError
 from nodeflow.events import (
@@ -28,6 +27,7 @@ from nodeflow.executor import CACHED, DeviceGate, Executor, NodeFailure, NoResul
 from nodeflow.op import Context, node
 from nodeflow.planner import Step
 from nodeflow.types import Image, Latent, Sampler
+from tests.packs_for_tests import CALLS, FakeTensor, Memory, Ran, Split, called, definition, n, planner, recipe, run
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs_for_tests import Memory, definition, keys, n, planner, problems, recipe, refused, run
-from strategies import sums
 
 from nodeflow.keys import Const
 from nodeflow.workflow import Workflow
+from tests.packs_for_tests import Memory, definition, keys, n, planner, problems, recipe, refused, run
+from tests.strategies import sums
 
 
 def same_plan(written: Workflow, by_hand: Workflow) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs_for_tests import refused
-from strategies import values
 
 from nodeflow.jsonio import canonical, dump_json, number_text, parse_json
 from nodeflow.problems import Problem, ProblemsError
+from tests.packs_for_tests import refused
+from tests.strategies import values
 
 
 def problem(text: str | bytes, **options: Any) -> Problem:

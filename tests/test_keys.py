@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from packs_for_tests import ALL, Colour, keys, n, planner, recipe
-from strategies import renamed, sums, values
 
 from nodeflow.files import Files
 from nodeflow.keys import OpHead, differences, make_key, typed
@@ -17,6 +15,8 @@ from nodeflow.op import Op, node
 from nodeflow.planner import Planner
 from nodeflow.registry import Catalogue, Pack
 from nodeflow.types import File
+from tests.packs_for_tests import ALL, Colour, keys, n, planner, recipe
+from tests.strategies import renamed, sums, values
 
 
 def test_one_and_one_point_zero_and_true_differ() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from packs_for_tests import definition, keys, n, problems, recipe, run
 
 from nodeflow import migrate
 from nodeflow.errors import NodeflowError
@@ -13,6 +12,7 @@ from nodeflow.migrate import FORMAT, migrate_document, migrate_node, migration
 from nodeflow.op import node
 from nodeflow.upgrade import upgrade
 from nodeflow.workflow import Workflow
+from tests.packs_for_tests import definition, keys, n, problems, recipe, run
 
 
 @pytest.fixture(autouse=True)

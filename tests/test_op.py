@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
-from packs_for_tests import Split, add, brightness, each_turn, options, picture, save, split, total
 
 from nodeflow.errors import NodeflowError
 from nodeflow.op import Context, Op, node, output_name, parse_docstring
 from nodeflow.ports import MISSING, edge_type
 from nodeflow.types import File, Image, LanguageModel, Latent, Sampler
+from tests.packs_for_tests import Split, add, brightness, each_turn, options, picture, save, split, total
 
 
 def test_a_function_becomes_ports() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from packs_for_tests import Memory, catalogue, keys, n, planner, recipe, refused, run
-from strategies import sums
 
 from nodeflow.executor import STATES, Executor
 from nodeflow.export import export
 from nodeflow.files import Files
 from nodeflow.planner import Planner, with_exports
 from nodeflow.registry import Catalogue, Pack
+from tests.packs_for_tests import Memory, catalogue, keys, n, planner, recipe, refused, run
+from tests.strategies import sums
 
 
 def test_steps_know_what_they_need() -> None:

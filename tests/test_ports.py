@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs_for_tests import Colour, FakeTensor
 from pydantic import ValidationError
 
 from nodeflow.ports import (
@@ -27,6 +26,7 @@ from nodeflow.ports import (
     misfit,
 )
 from nodeflow.types import File, Image, Latent, Mask, Model, Sigmas, WeightsHandle, port_type
+from tests.packs_for_tests import Colour, FakeTensor
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from packs_for_tests import n, problems, recipe
 
 from nodeflow.errors import NodeflowError
 from nodeflow.registry import Catalogue, Pack, installed, load_pack
+from tests.packs_for_tests import n, problems, recipe
 
 CODE = '''
 from nodeflow import node

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from packs_for_tests import n, recipe, refused
-from strategies import documents, workflows
 
 from nodeflow.problems import Problem
 from nodeflow.workflow import Node, Workflow, printable
+from tests.packs_for_tests import n, recipe, refused
+from tests.strategies import documents, workflows
 
 FORMAT = {"format": "nodeflow/1"}
 

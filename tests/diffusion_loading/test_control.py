@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import quiet_libraries
-from layouts import maker, sparse
 
 from nodeflow import File, NodeError, Vae, WeightsPool
 from nodeflow_nodes.diffusion import load_nodes
 from nodeflow_nodes.diffusion.denoiser import Conditions
 from nodeflow_nodes.diffusion.loading.control_spec import read_control
+from tests.diffusion_loading.conftest import quiet_libraries
+from tests.diffusion_loading.layouts import maker, sparse
 
 MAKE = maker()
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import quiet_libraries
-from layouts import maker, shape_of
 
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading import convert
 from nodeflow_nodes.diffusion.loading.detect import describe
 from nodeflow_nodes.diffusion.loading.spec import ModelSpec
+from tests.diffusion_loading.conftest import quiet_libraries
+from tests.diffusion_loading.layouts import maker, shape_of
 
 MAKE = maker()
 pytestmark = pytest.mark.skipif(MAKE is None, reason="../shared/parity/make_checkpoint.py is not there")

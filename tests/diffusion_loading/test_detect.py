@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layouts import maker, shape_of, sparse
 
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading.detect import describe, kind
 from nodeflow_nodes.diffusion.loading.header import _read, read_header
+from tests.diffusion_loading.layouts import maker, shape_of, sparse
 
 MAKE = maker()
 pytestmark = pytest.mark.skipif(MAKE is None, reason="../shared/parity/make_checkpoint.py is not there")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import quiet_libraries
 
 from nodeflow_nodes.diffusion.loading.modules.clip import ClipText
 from nodeflow_nodes.diffusion.loading.modules.mmdit import MMDiT
 from nodeflow_nodes.diffusion.loading.modules.tiny_vae import TinyVae
+from tests.diffusion_loading.conftest import quiet_libraries
 
 
 @pytest.mark.parametrize("qk_norm", [None, "rms_norm"])

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import quiet_libraries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from nodeflow_nodes.diffusion.text.tokenize import (
     published_clip,
 )
 from nodeflow_nodes.diffusion.text.weights import Segment, parse, plain
+from tests.diffusion_loading.conftest import quiet_libraries
 
 
 @pytest.mark.parametrize(

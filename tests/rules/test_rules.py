@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from packs_for_tests import ALL, Colour, definition, n, planner, problems, recipe, refused
 
 from nodeflow.files import Files
 from nodeflow.op import node
@@ -15,6 +14,7 @@ from nodeflow.problems import CODES, Problem, ProblemsError
 from nodeflow.registry import Catalogue, Pack
 from nodeflow.rules import check
 from nodeflow.workflow import Workflow
+from tests.packs_for_tests import ALL, Colour, definition, n, planner, problems, recipe, refused
 
 A = n("number", value=1)
 NOW: list[str] = []

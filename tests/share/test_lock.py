@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeflow.engine import Engine
+from nodeflow.errors import NodeflowError
 from nodeflow.problems import ProblemsError
 from nodeflow.share.card import header, provenance
 from nodeflow.share.drift import Drift, drift
@@ -264,6 +265,23 @@ def test_what_no_two_runs_share_has_no_key(world: World) -> None:
     assert [(n.id, n.key) for n in lock.nodes] == [("now", "")]
     assert lock.outputs["now"].key == ""
     assert drifts(world, lock) == []
+
+
+def test_nor_has_what_runs_it_in_a_sub_workflow(world: World) -> None:
+    body = {"nodes": {"c": {"op": "w/clock@1"}}, "outputs": {"now": "c.value"}}
+    nodes = {"run": {"op": "w/inside@1", "values": {"body": "inner"}}}
+    world.write(
+        {"format": "nodeflow/1", "nodes": nodes, "outputs": {"now": "run.dict"}, "definitions": {"inner": body}}
+    )
+    lock = locked(world)
+    assert [(n.id, n.key) for n in lock.nodes] == [("run", "")]
+    assert drifts(world, lock) == []
+
+
+def test_file_names_that_no_lock_can_hold(world: World) -> None:
+    (world.model / "a\nb.txt").write_text("x")
+    with pytest.raises(NodeflowError, match="rename it"):
+        locked(world)
 
 
 def test_model_cards() -> None:

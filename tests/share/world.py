@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nodeflow.engine import Engine
-from nodeflow.op import node
-from nodeflow.ports import InputFile, ModelFile, Seed
+from nodeflow.op import Context, node
+from nodeflow.ports import Body, InputFile, ModelFile, Seed
 from nodeflow.registry import Pack, load_pack, make_catalogue
 from nodeflow.settings import Settings
 from nodeflow.types import Figure, File
@@ -62,7 +62,13 @@ def join(a: str, b: str) -> str:
     return f"{a} {b}"
 
 
-OPS = {op.name: op for op in (load, read, figure, number, clock, join)}
+@node("w/inside")
+def inside(body: Body, *, ctx: Context) -> dict:  # type: ignore[type-arg]
+    """What a sub-workflow gives."""
+    return ctx.run(body, {})
+
+
+OPS = {op.name: op for op in (load, read, figure, number, clock, join, inside)}
 
 #  load ─┐
 #        ├─ both ─ said        slope ─ picture        thirds ─ numbers
