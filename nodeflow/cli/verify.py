@@ -111,9 +111,12 @@ def _report(found: Verification, nodes: bool) -> None:
         emit()
     for verdict in found.outputs:
         emit(clean(f"{verdict.name}: {verdict.state}" + (f": {verdict.detail}" if verdict.detail else "")))
-    if found.first:
+    if found.first and found.why:
         emit(clean(f"first difference: {found.first}"))
     for reason in found.why:
         emit(clean(f"because: {reason}"))
+    if not found.why:
+        for item in found.drifts:
+            emit(clean(f"changed, without effect on the outputs: {item}"))
     for failure in found.fresh.outcome.failures:
         say(clean(f"failed: {failure}", lines=True))

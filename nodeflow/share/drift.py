@@ -93,7 +93,8 @@ def _pack(engine: Engine, name: str, locked: PackLock) -> Iterator[Drift]:
 def _model(engine: Engine, locked: ModelLock, recipe: Path | None) -> Iterator[Drift]:
     name, where = f"{locked.folder}/{shown(locked.name)}", f"blake3 {locked.blake3[:12]}"
     source = f"it comes from {shown(locked.source)}" if locked.source else "where it comes from is not recorded"
-    sums = ", ".join(f"{shown(f.name)} sha256 {f.sha256}" for f in locked.files[:3])
+    largest = sorted(locked.files, key=lambda f: -f.size)
+    sums = ", ".join(f"{shown(f.name)} sha256 {f.sha256}" for f in largest[:3])
     try:
         path = engine.files(recipe).find(Port("model", File, metadata=(ModelFile(locked.folder),)), locked.name)
         now = model_lock(engine, locked.folder, locked.name, path, [])

@@ -25,7 +25,7 @@ from nodeflow.export import export
 from nodeflow.numeric import physical_cores
 from nodeflow.planner import Plan, Step, with_exports
 from nodeflow.publish import artefacts_in
-from nodeflow.share.lock import MAX_TEXT, GoldenFile, Lock
+from nodeflow.share.lock import MAX_TEXT, THUMBNAILS, GoldenFile, Lock
 from nodeflow.share.pictures import PictureError, opened, thumbnail
 from nodeflow.types import Artefact, File
 from nodeflow.workflow import Workflow
@@ -107,17 +107,21 @@ def _files(engine: Engine, artefacts: list[Artefact]) -> Iterator[tuple[str, byt
 
 def with_golden(lock: Lock, fresh: Fresh) -> Lock:
     """The lock with digests, thumbnails and short texts of a run's results."""
-    outputs = {
-        name: output.model_copy(update={"files": [golden_file(*file) for file in fresh.outputs.get(name, ())]})
-        for name, output in lock.outputs.items()
-    }
+    outputs, left = {}, THUMBNAILS
+    for name, output in lock.outputs.items():
+        made = fresh.outputs.get(name, [])
+        files = [golden_file(*file, details=number < left) for number, file in enumerate(made)]
+        outputs[name] = output.model_copy(update={"files": files})
+        left -= len(files)
     nodes = [node.model_copy(update={"outputs": fresh.nodes.get(node.id, {})}) for node in lock.nodes]
     return lock.model_copy(update={"golden": True, "outputs": outputs, "nodes": nodes})
 
 
-def golden_file(media: str, data: bytes) -> GoldenFile:
-    """What a lock keeps of a file."""
+def golden_file(media: str, data: bytes, *, details: bool = True) -> GoldenFile:
+    """What a lock keeps of a file; without `details` only its hash."""
     file = GoldenFile(digest=blake3(data).hexdigest(), media=media, size=len(data))
+    if not details:
+        return file
     if media in ("text/plain", "application/json", "text/csv"):
         text = data.decode("utf-8", "replace")
         return file.model_copy(update={"text": text}) if len(text) <= MAX_TEXT else file

@@ -26,6 +26,8 @@ SUFFIX = ".lock.json"
 MAX_BYTES = 16 << 20
 THUMBNAIL = 64
 """Pixels of a thumbnail's longer side, at most."""
+THUMBNAILS = 256
+"""So many outputs of a lock have one."""
 MAX_TEXT = 4096
 """Texts up to so many characters travel in the lock."""
 
@@ -34,7 +36,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Word = Annotated[str, StringConstraints(max_length=1024)]
+Word = Annotated[str, StringConstraints(max_length=4096)]
 Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Size = Annotated[int, Field(ge=0)]
 
@@ -262,6 +264,8 @@ def shown(text: str, limit: int = 200) -> str:
 def _problem(error: Any) -> Problem:
     place = ".".join(shown(str(part)) for part in error["loc"])
     message = str(error.get("ctx", {}).get("error", error["msg"]))
+    if error["type"] == "extra_forbidden":
+        message = "unknown key"
     got = _short(error.get("input")) if error["loc"] else ""
     return Problem("NF004", place[:160], message[:1].lower() + message[1:], got=got)
 

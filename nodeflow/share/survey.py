@@ -10,7 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from nodeflow import __version__
+from nodeflow.errors import NodeflowError
 from nodeflow.export import export
 from nodeflow.filehash import folder_files
 from nodeflow.jsonio import number_text
@@ -19,7 +22,7 @@ from nodeflow.ports import ModelFile
 from nodeflow.recorder import LIBRARIES
 from nodeflow.rules import Checked
 from nodeflow.share.card import provenance
-from nodeflow.share.lock import FileLock, InputLock, Lock, ModelLock, NodeLock, OutputLock, PackLock
+from nodeflow.share.lock import FileLock, InputLock, Lock, ModelLock, NodeLock, OutputLock, PackLock, shown
 from nodeflow.types import File
 from nodeflow.workflow import Workflow
 
@@ -45,7 +48,7 @@ def survey(engine: Engine, workflow: Workflow, path: Path | None = None) -> Lock
     steps = [*every_step(planner, plan)]
     located = [item for name, step in steps for item in _files_of(name, step)]
     tensors = any(step.op.numeric for _, step in steps)
-    free = unrepeatable(made)
+    free = unrepeatable(planner, made)
     used = {step.op.name.partition("/")[0] for _, step in steps} | ({"engine"} if exports else set())
     return Lock(
         format="nodeflow-lock/1",
@@ -67,19 +70,27 @@ def every_step(planner: Planner, plan: Plan, prefix: str = "") -> Iterator[tuple
     for step in plan.steps:
         yield prefix + step.id, step
         if step.body is not None:
-            outside = {name: f"input:{name}" for name in step.body.interface.inputs}
-            body = planner.plan(Checked(step.body, []), external_keys=outside)
-            yield from every_step(planner, body, f"{prefix}{step.id}/")
+            yield from _body(planner, step, f"{prefix}{step.id}/")
 
 
-def unrepeatable(plan: Plan) -> set[int]:
+def _body(planner: Planner, step: Step, prefix: str) -> Iterator[tuple[str, Step]]:
+    assert step.body is not None
+    outside = {name: f"input:{name}" for name in step.body.interface.inputs}
+    yield from every_step(planner, planner.plan(Checked(step.body, []), external_keys=outside), prefix)
+
+
+def unrepeatable(planner: Planner, plan: Plan) -> set[int]:
     """The steps whose results no two runs share: they read the outside world, or follow from what does."""
     found: set[int] = set()
     for step in plan.steps:
         sources = (ref.step for source in step.inputs.values() for ref in refs(source))
-        if not step.op.cacheable or any(index in found for index in sources):
+        if not step.op.cacheable or any(index in found for index in sources) or _free_body(planner, step):
             found.add(step.index)
     return found
+
+
+def _free_body(planner: Planner, step: Step) -> bool:
+    return step.body is not None and any(not s.op.cacheable for _, s in _body(planner, step, ""))
 
 
 def versions(tensors: bool, files: bool) -> dict[str, str]:
@@ -104,7 +115,11 @@ def pack_lock(engine: Engine, name: str) -> PackLock:
 def model_lock(engine: Engine, folder: str, name: str, path: Path, used_by: list[str]) -> ModelLock:
     """A model that was found, hashed; what is remembered of it is not hashed again."""
     named = folder_files(path) if path.is_dir() else iter([(name, path)])
-    files = [file_lock(engine, inner, file) for inner, file in named]
+    try:
+        files = [file_lock(engine, inner, file) for inner, file in named]
+    except ValidationError as error:
+        reason = "has a file whose name cannot stand in a lock: rename it"
+        raise NodeflowError(f"{shown(str(path))}: {reason} ({error.errors()[0]['msg']})") from None
     licence, source = provenance(path)
     return ModelLock(
         folder=folder,

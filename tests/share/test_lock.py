@@ -270,9 +270,7 @@ def test_what_no_two_runs_share_has_no_key(world: World) -> None:
 def test_nor_has_what_runs_it_in_a_sub_workflow(world: World) -> None:
     body = {"nodes": {"c": {"op": "w/clock@1"}}, "outputs": {"now": "c.value"}}
     nodes = {"run": {"op": "w/inside@1", "values": {"body": "inner"}}}
-    world.write(
-        {"format": "nodeflow/1", "nodes": nodes, "outputs": {"now": "run.dict"}, "definitions": {"inner": body}}
-    )
+    world.write({"format": "nodeflow/1", "nodes": nodes, "outputs": {"now": "run.now"}, "definitions": {"inner": body}})
     lock = locked(world)
     assert [(n.id, n.key) for n in lock.nodes] == [("run", "")]
     assert drifts(world, lock) == []
