@@ -39,12 +39,34 @@ class Example:
         op = installed().ops[self.name]
         with build(f"Example: {op.title}", self.note or op.doc.summary) as graph:
             self.fill(graph)
-        return graph.workflow
+        return _named(graph.workflow, keep=op.id)
 
     @cached_property
     def text(self) -> str:
         """The recipe as it is written."""
         return self.workflow.text()
+
+
+def _named(workflow: Workflow, *, keep: str) -> Workflow:
+    """The recipe with nodes named after the outputs they are declared as (`before.image`); those of `keep` stay."""
+    document = workflow.to_json()
+    names: dict[str, str] = {}
+    for output, source in document["outputs"].items():
+        node = source.partition(".")[0]
+        if node not in names and output not in document["nodes"] and document["nodes"][node]["op"] != keep:
+            names[node] = output
+
+    def link(value: Any) -> Any:
+        if isinstance(value, list):
+            return [link(item) for item in value]
+        node, _, port = value.partition(".")
+        return f"{names.get(node, node)}.{port}"
+
+    for part in document["nodes"].values():
+        part["links"] = {port: link(value) for port, value in part.get("links", {}).items()}
+    document["nodes"] = {names.get(name, name): part for name, part in document["nodes"].items()}
+    document["outputs"] = {name: link(source) for name, source in document["outputs"].items()}
+    return Workflow.from_json(document)
 
 
 EXAMPLES: dict[str, Example] = {}

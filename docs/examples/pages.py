@@ -11,7 +11,7 @@ from docs.examples.results import recorded
 from nodeflow.jsonio import dump_json
 from nodeflow.workflow import Node, Workflow
 
-WHOLE = 30
+WHOLE = 50
 """Most lines of a recipe that is shown whole; of longer ones only the node itself."""
 
 
@@ -40,14 +40,12 @@ def example_lines(name: str) -> list[str]:
 
 
 def _values(values: dict[str, Any]) -> list[str]:
-    lines: list[str] = []
-    for output, value in values.items():
-        if isinstance(value, dict):
-            lines += [f"`{output}`:", "", *_table(value["columns"], value["rows"]), ""]
-        elif isinstance(value, str) and "\n" in value.strip():
-            lines += [f"`{output}`:", "", "```text", value.strip(), "```", ""]
-        else:
-            lines += [f"`{output}`: `{dump_json(value, indent=None)}`", ""]
+    long = {name: value for name, value in values.items() if isinstance(value, dict) or "\n" in str(value).strip()}
+    short = [f"`{name}`: `{dump_json(value, indent=None)}`" for name, value in values.items() if name not in long]
+    lines = [", ".join(short), ""] if short else []
+    for output, value in long.items():
+        shown = _table(value["columns"], value["rows"]) if isinstance(value, dict) else ["```text", value, "```"]
+        lines += [f"`{output}`:", "", *shown, ""]
     return lines
 
 
