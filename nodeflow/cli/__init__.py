@@ -33,6 +33,7 @@ COMMANDS = {
     "plan": Entry("plan", "plan", _RECIPES),
     "lock": Entry("lock", "lock", _RECIPES),
     "new": Entry("new", "app", _RECIPES),
+    "import": Entry("comfy", "import_", _RECIPES),
     "diff": Entry("diff", "diff", _RESULTS),
     "verify": Entry("verify", "verify", _RESULTS),
     "why": Entry("why", "why", _RESULTS),

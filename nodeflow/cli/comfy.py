@@ -1,0 +1,63 @@
+"""`nodeflow import`: a recipe out of a file of ComfyUI's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodeflow.cli.exits import Exit, Stop
+from nodeflow.cli.help import with_examples
+from nodeflow.cli.text import clean, emit, emit_json, say
+
+MAX_FILE = 256 << 20
+
+
+@with_examples(
+    "nodeflow import workflow.json  writes workflow.nodeflow.json",
+    "nodeflow import ComfyUI_00001_.png --out fox.json",
+    "nodeflow import workflow.json --report --json  only says what would become of it",
+)
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="ComfyUI's JSON (either format), or a picture of its.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The recipe to write.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write nothing; only report.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Make a recipe of a ComfyUI workflow, and say everything that is not the same.
+
+    Nodes without an equivalent are kept as placeholders with all their values; nothing that is in the file is lost.
+    """
+    from nodeflow.comfy import read
+    from nodeflow.engine import Engine
+
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        raise Stop(Exit.FILES, f"{file}: no such file") from None
+    if len(data) > MAX_FILE:
+        raise Stop(Exit.FILES, f"{file}: larger than {MAX_FILE >> 20} MB")
+    engine = Engine()
+    try:
+        found = read(data, source=clean(str(file)), files=engine.files())
+    finally:
+        engine.close()
+    target = out or file.with_name(f"{file.stem}.nodeflow.json")
+    if not report:
+        try:
+            with open(target, "w" if force else "x", encoding="utf-8", newline="\n") as stream_out:
+                stream_out.write(found.workflow.text())
+        except FileExistsError:
+            raise Stop(Exit.FILES, f"{target} is there already; name another with --out, or --force") from None
+    if as_json:
+        emit_json({"file": str(file), "recipe": None if report else str(target), **found.report.to_json()})
+    else:
+        for line in found.report.text().splitlines():
+            say(clean(line))
+        if not report:
+            emit(clean(str(target)))
+    if not found.report.complete:
+        raise Stop(Exit.PROBLEMS)

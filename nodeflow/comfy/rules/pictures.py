@@ -1,0 +1,131 @@
+"""Pictures."""
+
+from __future__ import annotations
+
+from nodeflow.comfy import builders as build
+from nodeflow.comfy.rule import Rule
+from nodeflow.comfy.rules.values import BLEND, COLOUR, FILTERS, FIT, INPUT
+
+ALIASED = "smaller pictures are antialiased, there only with area and lanczos"
+
+RULES: tuple[Rule, ...] = (
+    # pictures
+    Rule("LoadImage", "image/load", "image>path", "image mask", converts={"image": INPUT}, ignores="upload"),
+    Rule(
+        "LoadImageMask",
+        "image/load",
+        "image>path",
+        "mask.mask",
+        converts={"image": INPUT},
+        build=build.load_mask,
+        ignores="channel upload",
+        export=False,
+    ),
+    Rule("SaveImage", "image/save", "images>image filename_prefix>name", "-", {"compat": True}),
+    Rule("PreviewImage", "image/preview", "images>image", "-", show="image"),
+    Rule(
+        "ImageScale",
+        "image/resize",
+        "image upscale_method>filter width height crop>fit",
+        "image",
+        converts={"upscale_method": FILTERS, "crop": FIT},
+        note=ALIASED,
+    ),
+    Rule(
+        "ImageScaleBy",
+        "image/resize_by",
+        "image upscale_method>filter scale_by>factor",
+        "image",
+        {"multiple": 1},
+        {"upscale_method": FILTERS},
+        note=ALIASED,
+    ),
+    Rule(
+        "ImageScaleToTotalPixels",
+        "image/resize_to_pixels",
+        "image upscale_method>filter megapixels resolution_steps>multiple",
+        "image",
+        {"multiple": 1},
+        {"upscale_method": FILTERS},
+        note=ALIASED,
+    ),
+    Rule(
+        "ImageScaleToMaxDimension",
+        "image/resize",
+        "image upscale_method>filter largest_size>width",
+        "image",
+        {"fit": "fit"},
+        {"upscale_method": FILTERS},
+        build=build.square_size,
+        export=False,
+    ),
+    Rule(
+        "ImageBatch",
+        "image/batch",
+        "",
+        "image",
+        {"sizes": "first", "filter": "bilinear"},
+        build=build.listed("images", "image1", "image2"),
+        ignores="image1 image2",
+        export=False,
+    ),
+    Rule(
+        "BatchImagesNode",
+        "image/batch",
+        "",
+        "image",
+        {"sizes": "first", "filter": "bilinear"},
+        build=build.all_listed("images", "images."),
+        export=False,
+    ),
+    Rule("ImageFromBatch", "image/pick", "image batch_index>index length>count", "image"),
+    Rule("RepeatImageBatch", "image/repeat", "image amount>count", "image"),
+    Rule("ImageInvert", "image/invert", "image", "image"),
+    Rule("ImageCrop", "image/crop", "image width height x y", "image", {"anchor": "top_left"}),
+    Rule("EmptyImage", "image/empty", "width height batch_size color", "image", converts={"color": COLOUR}),
+    Rule("GetImageSize", "image/size", "image", "width height batch_size"),
+    Rule("JoinImageWithAlpha", "image/set_alpha", "image alpha>mask", "image"),
+    Rule(
+        "ImageBlend",
+        "image/blend",
+        "image1>a image2>b blend_factor>amount blend_mode>mode",
+        "image",
+        converts={"blend_mode": BLEND},
+    ),
+    Rule(
+        "ImageBlur",
+        "image/blur",
+        "image blur_radius>radius sigma",
+        "image",
+        {"method": "gaussian"},
+        build=build.blur,
+        fits=build.constant("blur_radius", "sigma"),
+        export=False,
+        note="sigma is counted in pixels, there in radii",
+    ),
+    Rule(
+        "ImageSharpen",
+        "image/sharpen",
+        "image",
+        "image",
+        build=build.sharpen,
+        fits=build.constant("sharpen_radius", "sigma", "alpha"),
+        ignores="sharpen_radius sigma alpha",
+        export=False,
+        note="sigma is counted in pixels, there in radii; the blur is not cut off",
+    ),
+    Rule("Canny", "image/canny", "image low_threshold>low high_threshold>high", "image"),
+    Rule("ImageCompositeMasked", "image/composite", "destination source x y resize_source mask", "image"),
+    Rule(
+        "ImagePadForOutpaint",
+        "image/pad_for_outpainting",
+        "image left top right bottom feathering>feather",
+        "image mask",
+    ),
+    Rule(
+        "ImageStitch",
+        "image/stitch",
+        "image1>a image2>b direction match_image_size>match_size spacing_width>gap spacing_color>color",
+        "image",
+    ),
+)
