@@ -35,6 +35,7 @@ COMMANDS = {
     "new": Entry("new", "app", _RECIPES),
     "import": Entry("comfy", "import_", _RECIPES),
     "diff": Entry("diff", "diff", _RESULTS),
+    "test": Entry("expect", "run_expectations", _RESULTS),
     "verify": Entry("verify", "verify", _RESULTS),
     "why": Entry("why", "why", _RESULTS),
     "runs": Entry("runs", "app", _RESULTS),

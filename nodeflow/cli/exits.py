@@ -42,7 +42,7 @@ _MEANINGS = {
     Exit.PROBLEMS: "the recipe has problems; nothing ran",
     Exit.FILES: "a file or folder cannot be read or written",
     Exit.SETUP: "the installation or its settings are at fault: packs, nodeflow.toml, variables, databases",
-    Exit.DIFFERENT: "it is not as it was: a locked run refused, or `verify` or `diff` found a difference",
+    Exit.DIFFERENT: "it is not as it was: a locked run refused, or `verify`, `diff` or `test` found a difference",
     Exit.BUG: "nodeflow itself is at fault; NODEFLOW_TRACEBACK=1 shows where",
     Exit.CANCELLED: "cancelled with Ctrl-C (or SIGTERM); what was finished is kept",
     Exit.PIPE: "the reader of the output went away",
