@@ -101,21 +101,24 @@ def _noise(count: int, seed: int) -> Tensor:
 
 
 def image_to_image(count: int) -> Figures:
-    """Strength 0.6: a render of one object, and a prompt that asks for another colour and says nothing of the place."""
+    """Strength 0.6 on renders: prompts ask for another colour and say the rest, or say the rest but place and size."""
     model, generator = default_model(), rng(94, 1)
     before = world.sample_scenes(count, generator, "held_out")
     other = torch.randint(1, len(world.COLOURS) - 1, (count,), generator=generator)
     choices = torch.arange(len(world.COLOURS)).expand(count, -1)
     free = choices[(choices != before.background[:, None]) & (choices != before.colour[:, None])].view(count, -1)
     after = before.with_(colour=free.gather(1, (other % free.shape[1])[:, None])[:, 0])
-    texts = [
+    silent = [
         f"a {world.COLOURS[c]} {world.SHAPES[s]} on a {world.COLOURS[b]} background"
         for c, s, b in zip(after.colour, after.shape, after.background, strict=True)
     ]
     start = vae.encode(model.autoencoder, world.render(before))
-    x = sampler.euler(_asked(model, texts), _noise(count, 23), sampler.tail(sampler.STEPS, 0.6), start=start)
-    scores = judge.accuracy(the_judge(), vae.decode(model.autoencoder, x), after)
-    return {"asked_colour": round(scores["colour"], 4), "position_kept": round(scores["position"], 4)}
+    found = {}
+    for name, texts in (("", captions.describe(after, generator, complete=1.0)[0]), ("_place_not_said", silent)):
+        x = sampler.euler(_asked(model, texts), _noise(count, 23), sampler.tail(sampler.STEPS, 0.6), start=start)
+        scores = judge.accuracy(the_judge(), vae.decode(model.autoencoder, x), after)
+        found |= {f"asked_colour{name}": scores["colour"], f"position_kept{name}": scores["position"]}
+    return _rounded(found)
 
 
 def inpainting(count: int) -> Figures:

@@ -3,7 +3,8 @@
 Two formats, both plain text. `write a prompt: red star =>` is answered by a caption that shows the asked things, and
 `tell a story: red star =>` by three or four sentences about them. What has to be copied stands right before the answer
 and comes back in it several times in stories, so that copying is rewarded often. Some answers begin with it at once:
-that is the easiest place to learn to copy from, and without it 17,000 texts taught no copying at all.
+that is the easiest place to learn to copy from. One text a row and a rate of 1e-3 matter more: copying came after 75
+steps of 48 texts, while texts packed one after another at 3e-3 had taught none after 300.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from training import world
 from training.loop import Settings, averaged, rng, train, workers
 
-LENGTH = 96
 PROMPT, STORY, ANSWER = "write a prompt:", "tell a story:", " =>"
 START, END = "<|start|>", "<|end|>"
 
@@ -84,8 +84,8 @@ def _mend(text: str) -> str:
     )
 
 
-def sample(generator: torch.Generator) -> tuple[str, str]:
-    """A request and a fitting answer; a request names a colour and a shape, in either order of words."""
+def sample(generator: torch.Generator, story: bool) -> tuple[str, str]:
+    """A request, which names a colour and a shape, and a fitting answer."""
     numbers = iter(torch.rand(64, generator=generator).tolist())
 
     def choose(options: tuple[str, ...]) -> str:
@@ -103,7 +103,7 @@ def sample(generator: torch.Generator) -> tuple[str, str]:
         fresh = {name: choose(CHOICES[name]) for name in ("time", "reply", "deed", "mood")}
         return choose(options).format(thing=thing, background=background, other=other, **{**picks, **fresh})
 
-    if next(numbers) < 0.5:
+    if not story:
         return f"{PROMPT} {thing}{ANSWER}", _mend(fill(MANNERS))
     sentences = [fill(OPENINGS), fill(MIDDLES), *([fill(TURNS)] if next(numbers) < 0.6 else []), fill(ENDINGS)]
     return f"{STORY} {thing}{ANSWER}", _mend(" ".join(sentences))
@@ -113,7 +113,7 @@ def sample(generator: torch.Generator) -> tuple[str, str]:
 def words() -> PreTrainedTokenizerFast:
     """The byte-level BPE of this model, trained on its own texts; the same every time."""
     generator = rng(41)
-    corpus = [" ".join(sample(generator)) for _ in range(3000)]
+    corpus = [" ".join(sample(generator, i % 2 == 0)) for i in range(3000)]
     corpus += [f" {c} {s}" for c, s in product(world.COLOURS, world.SHAPES)] * 20
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -145,22 +145,25 @@ def build() -> nn.Module:
     return LlamaForCausalLM(config)
 
 
-def _batch(count: int, generator: torch.Generator) -> Tensor:
-    """Ids [count, LENGTH]: texts one after another, cut at the row's end; requests are learned as well."""
+def _batch(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """`count` stories or twice as many prompts: ids, padded with the end token, and goals, -100 in the padding."""
+    story = bool(torch.rand((), generator=generator) < 0.5)
     rows = []
-    for _ in range(count):
-        row: list[int] = []
-        while len(row) < LENGTH:
-            request, answer = sample(generator)
-            row += [words().bos_token_id, *words()(f"{request} {answer}")["input_ids"], words().eos_token_id]
-        rows.append(row[:LENGTH])
-    return torch.tensor(rows)
+    for _ in range(count if story else 2 * count):
+        request, answer = sample(generator, story)
+        rows.append([words().bos_token_id, *words()(f"{request} {answer}")["input_ids"], words().eos_token_id])
+    longest = max(map(len, rows))
+    ids, goals = torch.full((len(rows), longest), words().eos_token_id), torch.full((len(rows), longest), -100)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+        goals[i, : len(row)] = ids[i, : len(row)]
+    return ids, goals
 
 
 def _loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-    rows = _batch(count, generator)
-    logits = model(input_ids=rows).logits
-    value = F.cross_entropy(logits[:, :-1].flatten(0, 1), rows[:, 1:].flatten())
+    ids, goals = _batch(count, generator)
+    logits = model(input_ids=ids).logits
+    value = F.cross_entropy(logits[:, :-1].flatten(0, 1), goals[:, 1:].flatten(), ignore_index=-100)
     return value, {"perplexity": float(value.detach().exp())}
 
 
@@ -221,7 +224,7 @@ def main() -> None:
     options = parser.parse_args()
     workers(1)
     torch.manual_seed(0)
-    settings = Settings("language", options.steps, batch=32, rate=3e-3, warmup=50, decay=0.6, ema=0.99, save_every=300)
+    settings = Settings("language", options.steps, batch=32, rate=1e-3, warmup=50, decay=0.6, ema=0.99, save_every=300)
     train(settings, build(), _loss, on_save=lambda model, _: measure(model))
 
 
