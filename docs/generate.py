@@ -167,7 +167,7 @@ def main() -> int:
     everything = "--pictures" in sys.argv
     if everything:
         results.make_files()
-    results.update(everything=everything)
+    failed = results.update(everything=everything)
     made = pages(catalogue)
     for path in stale(catalogue):
         text = made.get(path)
@@ -176,7 +176,8 @@ def main() -> int:
             continue
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text, "utf-8")
-    return 0
+    print(*failed, sep="\n", end="\n" if failed else "", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ def spin() -> Any:
     return use("image/batch", images=frames)
 
 
-@example("media/tone", "Half a second of the tone A, as a WAV file.")
+@example("media/tone", "A twentieth of a second of the tone A, as a WAV file, and its waveform.")
 def _(graph: Graph) -> None:
-    graph.output("sound", chirp())
+    tone = use("media/tone", frequency=440, seconds=0.05, rate=44100)
+    outputs(graph, sound=tone, waveform=use("media/waveform", audio=tone))
 
 
 @example("media/waveform", "The first moments of a low tone.")
@@ -38,7 +39,7 @@ def _(graph: Graph) -> None:
 @example("media/save_audio", "Writes tone.wav into the output folder.")
 def _(graph: Graph) -> None:
     tone = chirp()
-    graph.output("sound", tone)
+    outputs(graph, sound=tone, pitches=use("media/spectrogram", audio=tone, window=256, hop=64))
     use("media/save_audio", audio=tone, name="tone")
 
 
