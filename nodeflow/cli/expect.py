@@ -27,7 +27,7 @@ def run_expectations(
 
     NAME.expect.json beside NAME.json has cases: inputs, and for each output a hash, a size, a picture that it should be
     like, a text, a value; or a time. In a repository of workflows, pytest runs the same cases with
-    -p nodeflow.share.pytest_plugin.
+    -p nodeflow.cli.pytest_plugin.
     """
     try:
         import pytest
@@ -36,7 +36,7 @@ def run_expectations(
     for path in paths or ():
         if not path.exists():
             raise Stop(Exit.FILES, f"{path}: no such file or folder")
-    arguments = ["-p", "nodeflow.share.pytest_plugin", "-p", "no:cacheprovider", "-o", "python_files=", "-q"]
+    arguments = ["-p", "nodeflow.cli.pytest_plugin", "-p", "no:cacheprovider", "-o", "python_files=", "-q"]
     arguments += ["-x"] if fail_fast else []
     arguments += ["-k", keyword] if keyword else []
     code = pytest.main([*arguments, *map(str, paths or [Path()])])

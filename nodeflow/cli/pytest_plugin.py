@@ -1,4 +1,4 @@
-"""Workflows with expectations as pytest tests: `pytest -p nodeflow.share.pytest_plugin`, or `nodeflow test`.
+"""Workflows with expectations as pytest tests: `pytest -p nodeflow.cli.pytest_plugin`, or `nodeflow test`.
 
 Each case of each `NAME.expect.json` is a test. Importing this imports pytest; nothing else of nodeflow imports it.
 """
