@@ -67,14 +67,19 @@ class Publisher:
         for name, index in self.exports.items():
             names.setdefault(self.plan.steps[index].key, []).append(name)
         files: dict[str, list[Path]] = {}
-        for key, (step, artefacts) in self._found.items():
+        order = {key: place for place, key in enumerate(names)}
+        for key, (step, artefacts) in sorted(
+            self._found.items(), key=lambda item: (order.get(item[0], len(order)), item[1][0].id)
+        ):
             for output, (number, artefact) in itertools.product(names.get(key, [None]), enumerate(artefacts)):
                 data = self.store.read(artefact.digest)
                 if is_picture(data):
                     data = embed(data, self._document(step.key))
                 counter = "" if len(artefacts) == 1 else f"-{number}"
                 if output is not None and self._names_file:
-                    path = self.out.with_name(f"{self.out.stem}{counter}{Path(artefact.name).suffix}")
+                    made = Path(artefact.name).suffix
+                    suffix = self.out.suffix if made == ".txt" else made  # text may be Markdown, a prompt list, ...
+                    path = self.out.with_name(f"{self.out.stem}{counter}{suffix}")
                     shown = self._write_to(path, data, artefact)
                 else:
                     name = artefact.name if output is None else f"{output}{counter}{Path(artefact.name).suffix}"

@@ -57,8 +57,14 @@ def slow(seconds: float = 5.0, *, ctx: nodeflow.Context) -> str:
     return "done"
 
 
+@node("t/count")
+def count(text: str) -> int:
+    """Count letters."""
+    return len(text)
+
+
 def catalogue() -> Any:
-    ops = {op.name: op for op in (text, join, fail, slow)}
+    ops = {op.name: op for op in (text, join, fail, slow, count)}
     return make_catalogue([Pack("t", __name__, ops=ops), load_pack("engine", "nodeflow.export")])
 
 
@@ -242,8 +248,13 @@ def test_what_comes_along_a_link_obeys_ranges_too(tmp_path: Path) -> None:
 
 
 def test_a_file_gets_the_ending_of_what_it_is(engine: Engine, tmp_path: Path) -> None:
-    run = nodeflow.run(GREETING, engine=engine, out=tmp_path / "x.png")
-    assert run.files == {"greeting": [tmp_path / "x.txt"]}
+    document = {
+        "format": "nodeflow/1",
+        "outputs": {"number": "n.value"},
+        "nodes": {"n": {"op": "t/count@1", "values": {"text": "four"}}},
+    }
+    assert nodeflow.run(document, engine=engine, out=tmp_path / "x.png").files == {"number": [tmp_path / "x.json"]}
+    assert nodeflow.run(GREETING, engine=engine, out=tmp_path / "x.md").files == {"greeting": [tmp_path / "x.md"]}
 
 
 def test_a_home_that_cannot_be_written_is_noticed_before_the_run(tmp_path: Path) -> None:

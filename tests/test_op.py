@@ -91,8 +91,8 @@ def test_bad_signatures() -> None:
     assert bad(bare) == "node t/bad: input 'value' has no type annotation"
     assert bad(no_return) == "node t/bad: the return type is not annotated"
     assert bad(positional) == "node t/bad: input 'value' must be usable by name; remove the /"
-    assert bad(unknown).startswith("t/bad@1 (test_op), value: <class 'set'> is no port type")
-    assert bad(unknown_return).startswith("t/bad@1 (test_op), return: <class 'set'> is no port type")
+    assert bad(unknown).startswith("t/bad@1 (tests.test_op), value: <class 'set'> is no port type")
+    assert bad(unknown_return).startswith("t/bad@1 (tests.test_op), return: <class 'set'> is no port type")
     assert "the default must be None or a plain value (a Sampler)" in bad(structure)
     assert "the default must be None or a plain value (a file has none)" in bad(file)
     assert bad(fine, lazy=("other",)) == "node t/bad: lazy names 'other', which is no input"

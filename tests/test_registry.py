@@ -129,7 +129,7 @@ def test_an_op_whose_signature_is_no_port_is_a_problem_of_its_node() -> None:
 
     (found,) = problems(recipe({"x": n("broken", value=1)}), node("t/broken")(broken))
     assert (found.code, found.place) == ("NF116", "nodes.x.op")
-    assert "t/broken@1 (test_registry), value: <class 'set'> is no port type" in found.message
+    assert "t/broken@1 (tests.test_registry), value: <class 'set'> is no port type" in found.message
 
 
 def test_listing_the_installed_packs_imports_no_torch() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import warnings
 from typing import Any
 
 from nodeflow import NodeError
@@ -21,7 +22,8 @@ HERE = 5_000
 """Texts up to this length are searched in this process, if the pattern is simple."""
 
 _CHILD = """
-import json, re, sys
+import json, re, sys, warnings
+warnings.simplefilter("ignore", FutureWarning)
 job = json.load(sys.stdin)
 pattern = re.compile(job["pattern"], job["flags"])
 if job["mode"] == "replace":
@@ -72,7 +74,9 @@ def check(pattern: str, text: str, flags: int) -> re.Pattern[str]:
     if len(pattern) > LONGEST_PATTERN or len(text) > LONGEST_TEXT:
         raise NodeError(f"expected at most {LONGEST_PATTERN} characters of pattern and {LONGEST_TEXT:,} of text")
     try:
-        return re.compile(pattern, flags)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # what a later Python may read differently: "[["
+            return re.compile(pattern, flags)
     except (re.error, OverflowError, RecursionError, ValueError) as error:
         raise NodeError(f"pattern {pattern[:80]!r} is no regular expression: {error}") from None
 
