@@ -1,6 +1,6 @@
 """Chains, fans, trees and diamond ladders of trivial nodes: check + plan + run, and the same again from the cache.
 
-Targets: at most 100 µs a node, 30 µs fully cached, per-node time at 10,000 at most 1.5 times that at 100, linear memory.
+Targets: at most 100 µs a node, 30 µs fully cached, time a node at 10,000 at most 1.5 times that at 100, linear memory.
 """
 
 from __future__ import annotations

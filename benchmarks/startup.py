@@ -1,4 +1,4 @@
-"""Whole processes: importing, checking, planning, a fully cached run. CPU seconds (user + system), smallest of some runs.
+"""Whole processes: importing, checking, planning, a fully cached run. CPU seconds (user + system), smallest of a few.
 
 Targets: `import nodeflow` at most 0.15 s; check and plan 0.5 s; a fully cached run 0.7 s; torch in none of them.
 """

@@ -245,7 +245,11 @@ def test_computed_values_that_fit(annotation: Any, value: Any) -> None:
         (Image, FakeTensor((1, 2, 8, 8), 0), "expected 1 or 3 or 4 channels in [B, C, H, W], got shape [1, 2, 8, 8]"),
         (Mask, PICTURE, "expected 1 channels in [B, C, H, W], got shape [1, 3, 8, 8]"),
         (Sigmas, PICTURE, "expected a tensor [N], got shape [1, 3, 8, 8]"),
-        (Latent, PICTURE, "expected Latent, got a tensor [1, 3, 8, 8] <class 'tests.packs_for_tests.FakeTensor.dtype'>"),
+        (
+            Latent,
+            PICTURE,
+            "expected Latent, got a tensor [1, 3, 8, 8] <class 'tests.packs_for_tests.FakeTensor.dtype'>",
+        ),
         (Latent, Model("a", "b", "c"), "expected Latent, got a Model"),
     ],
 )
