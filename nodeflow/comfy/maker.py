@@ -61,9 +61,9 @@ class Maker:
         """The recipe's link for an output of an item; None if that output does not exist."""
         for _ in range(len(self.graph.items) + 1):
             item = self.graph.items.get(source.node)
-            if item is None:
+            rule = self.rules.get(source.node)
+            if item is None or (item.off and rule is None):
                 return None
-            rule = self.rules.get(item.id)
             if rule is None:
                 return f"{self.id_of(item.id)}.output_{source.slot}"
             if source.slot >= len(rule.outputs) or rule.outputs[source.slot] == "-":
@@ -115,13 +115,17 @@ class Maker:
         if isinstance(value, Source):
             link = self.link(value)
             if link is None:
-                message = f"input {theirs!r} comes from an output without an equivalent"
-                self.report.add("dropped-link", message, item.id, item.type)
+                self._dropped(item, theirs)
             else:
                 document["values"].pop(ours, None)
                 document["links"][ours] = link
-                if convert and convert.note:
-                    self.report.add("changed-value", f"{theirs!r} is linked: {convert.note}", item.id, item.type)
+                if convert is not None and convert.linked:
+                    self.report.add(
+                        "changed-value",
+                        f"{theirs!r} is linked; its values are written differently here",
+                        item.id,
+                        item.type,
+                    )
             return
         if value is None:
             return
@@ -134,9 +138,12 @@ class Maker:
                 self.report.add("unknown-value", message, item.id, item.type, got=shown(value))
                 new = value
             else:
-                if new != value and (convert.note or isinstance(value, str)):
-                    note = f"{theirs!r} is written differently" + (f": {convert.note}" if convert.note else "")
-                    self.report.add("changed-value", note, item.id, item.type, got=shown(value), used=shown(new))
+                if convert.told(value, new):
+                    note = convert.note or "it does not mean quite the same"
+                    used = shown(new)
+                    self.report.add(
+                        "changed-value", f"{theirs!r}: {note}", item.id, item.type, got=shown(value), used=used
+                    )
             value = new
         document["values"][ours] = value
         if not part:
@@ -158,6 +165,11 @@ class Maker:
             message = f"{name!r} has another type; ComfyUI would take it for this value too"
             self.report.add("changed-value", message, item.id, item.type, got=shown(value), used=shown(new))
         return new
+
+    def _dropped(self, item: Item, name: str) -> None:
+        if not item.off:
+            message = f"input {name!r} comes from an output without an equivalent"
+            self.report.add("dropped-link", message, item.id, item.type)
 
     def change(self, item: Item, part: str, values: dict[str, Any], links: dict[str, str] | None = None) -> None:
         """Set more values or links of a node that was made."""
@@ -189,8 +201,7 @@ class Maker:
                 if link := self.link(value):
                     links[ours] = link
                 else:
-                    message = f"input {theirs!r} comes from an output without an equivalent"
-                    self.report.add("dropped-link", message, item.id, item.type)
+                    self._dropped(item, theirs)
             else:
                 values[ours] = pack(value)
                 self.placed[item.id, theirs] = f"{self.id_of(item.id)}.{ours}"

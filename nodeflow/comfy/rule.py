@@ -18,14 +18,27 @@ class NoEquivalent(ValueError):
 
 @dataclass(frozen=True)
 class Convert:
-    """A value in the other's writing and back. note: what is different about it, if it means something else."""
+    """A value in the other's writing and back.
+
+    It is told where a value does not come back as it was, or is one that `differs`; note: what is different then.
+    """
 
     there: Callable[[Any], Any]
     back: Callable[[Any], Any]
     note: str = ""
+    differs: tuple[Any, ...] = ()
+    linked: bool = False
+    """Whether a value that comes by a link would be wrong."""
+
+    def told(self, theirs: Any, ours: Any) -> bool:
+        """Whether a value that was written as `ours` means something else than `theirs`."""
+        try:
+            return any(theirs is d for d in self.differs) or self.back(ours) != theirs
+        except NoEquivalent:
+            return True
 
 
-def choice(pairs: Mapping[Any, Any], note: str = "") -> Convert:
+def choice(pairs: Mapping[Any, Any], note: str = "", differs: tuple[Any, ...] = ()) -> Convert:
     """A word for a word; words that are equal on both sides are listed too. Back, the first that fits counts."""
     back: dict[Any, Any] = {}
     for theirs, ours in pairs.items():
@@ -37,7 +50,9 @@ def choice(pairs: Mapping[Any, Any], note: str = "") -> Convert:
         except (KeyError, TypeError):
             raise NoEquivalent from None
 
-    return Convert(lambda v: look(pairs, v), lambda v: look(back, v), note)
+    return Convert(
+        lambda v: look(pairs, v), lambda v: look(back, v), note, differs, any(a != b for a, b in pairs.items())
+    )
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ class Rule:
         return self.gives.split()
 
 
-def scaled(factor: float, note: str = "") -> Convert:
+def scaled(factor: int, note: str = "") -> Convert:
     """Another unit: theirs is `factor` of ours; whole numbers stay whole."""
 
     def number(value: Any) -> float:
@@ -84,6 +99,6 @@ def scaled(factor: float, note: str = "") -> Convert:
         return value
 
     def there(value: Any) -> Any:
-        return number(value) // factor if type(value) is int and factor == int(factor) else number(value) / factor
+        return number(value) // factor if type(value) is int else number(value) / factor
 
-    return Convert(there, lambda v: number(v) * factor, note)
+    return Convert(there, lambda v: number(v) * factor, note, linked=True)

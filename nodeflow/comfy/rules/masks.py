@@ -16,7 +16,9 @@ RULES: tuple[Rule, ...] = (
         "mask/grow",
         "mask expand>pixels tapered_corners>form",
         "mask",
-        converts={"tapered_corners": choice({True: "round", False: "square"}, "corners are round instead of slanted")},
+        converts={
+            "tapered_corners": choice({True: "round", False: "square"}, "corners are round instead of slanted", (True,))
+        },
         fits=build.grows,
     ),
     Rule("FeatherMask", "mask/feather_sides", "mask left top right bottom", "mask"),
@@ -48,7 +50,7 @@ RULES: tuple[Rule, ...] = (
         "video filename_prefix>name",
         "-",
         note="writes WebP, no MP4",
-        ignores="format codec codec_2",
+        ignores="format codec codec_2 format.codec codec.encoding",
     ),
     Rule(
         "LoadAudio",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nodeflow.comfy import builders as build
 from nodeflow.comfy.rule import Rule, choice
-from nodeflow.comfy.rules.values import CELLS, CROP, FILTERS, FROM_THE_OTHER_END, INPUT, NOISE, ON, SAMPLER
+from nodeflow.comfy.rules.values import CELLS, CROP, FILTERS, FROM_THE_OTHER_END, INPUT, NOISE, ON, SAMPLER, SCHEDULE
 
 RULES: tuple[Rule, ...] = (
     # sampling
@@ -15,7 +15,7 @@ RULES: tuple[Rule, ...] = (
         "latent_image>latent denoise",
         "latent",
         {"noise": "batch", "compat": True},
-        {"sampler_name": SAMPLER},
+        {"sampler_name": SAMPLER, "scheduler": SCHEDULE},
     ),
     Rule(
         "KSamplerAdvanced",
@@ -25,7 +25,7 @@ RULES: tuple[Rule, ...] = (
         "latent_image>latent start_at_step>start_step end_at_step>end_step return_with_leftover_noise>leave_noise",
         "latent",
         {"compat": True},
-        {"sampler_name": SAMPLER, "add_noise": NOISE, "return_with_leftover_noise": ON},
+        {"sampler_name": SAMPLER, "scheduler": SCHEDULE, "add_noise": NOISE, "return_with_leftover_noise": ON},
     ),
     Rule(
         "SamplerCustomAdvanced",
@@ -47,7 +47,13 @@ RULES: tuple[Rule, ...] = (
     Rule("KSamplerSelect", "diffusion/sampler", "sampler_name>name", "sampler", converts={"sampler_name": SAMPLER}),
     Rule("RandomNoise", "diffusion/noise", "noise_seed>seed", "noise", {"layout": "batch"}),
     Rule("DisableNoise", "diffusion/noise", "", "noise", {"layout": "none"}),
-    Rule("BasicScheduler", "diffusion/sigmas", "model scheduler>schedule steps denoise", "sigmas"),
+    Rule(
+        "BasicScheduler",
+        "diffusion/sigmas",
+        "model scheduler>schedule steps denoise",
+        "sigmas",
+        converts={"scheduler": SCHEDULE},
+    ),
     Rule(
         "BetaSamplingScheduler",
         "diffusion/sigmas",

@@ -17,9 +17,28 @@ FILTERS = choice(
     }
 )
 BLEND = choice({m: m for m in ("normal", "multiply", "screen", "overlay", "soft_light", "difference")})
-SAMPLER = Convert(
-    lambda v: v.removesuffix("_gpu") if isinstance(v, str) else v, lambda v: v, "noise is drawn on the CPU"
-)
+_SAMPLER_NAMES = """
+euler euler_cfg_pp euler_ancestral euler_ancestral_cfg_pp heun heunpp2 dpm_2 dpm_2_ancestral lms dpm_fast dpm_adaptive
+dpmpp_2s_ancestral dpmpp_2s_ancestral_cfg_pp dpmpp_sde dpmpp_2m dpmpp_2m_cfg_pp dpmpp_2m_sde dpmpp_2m_sde_heun
+dpmpp_3m_sde ddpm lcm ipndm ipndm_v deis res_multistep res_multistep_cfg_pp res_multistep_ancestral
+res_multistep_ancestral_cfg_pp gradient_estimation gradient_estimation_cfg_pp er_sde seeds_2 seeds_3 sa_solver
+sa_solver_pece ddim uni_pc uni_pc_bh2
+"""
+_SAMPLERS = _SAMPLER_NAMES.split()
+_ON_GPU = {f"{name}_gpu": name for name in _SAMPLERS if name.endswith(("_sde", "_sde_heun"))}
+_SCHEDULES = [
+    "simple",
+    "sgm_uniform",
+    "karras",
+    "exponential",
+    "ddim_uniform",
+    "beta",
+    "normal",
+    "linear_quadratic",
+    "kl_optimal",
+]
+SAMPLER = choice({**{name: name for name in _SAMPLERS}, **_ON_GPU}, "noise is drawn on the CPU")
+SCHEDULE = choice({name: name for name in _SCHEDULES})
 ON = choice({"enable": True, "disable": False})
 
 
@@ -27,8 +46,8 @@ def _noise_back(value: Any) -> Any:
     return {"batch": "enable", "per_item": "enable", "none": "disable"}.get(str(value), "enable")
 
 
-NOISE = Convert(choice({"enable": "batch", "disable": "none"}).there, _noise_back)
-CELLS = scaled(8, "in latent cells instead of pixels")
+NOISE = Convert(choice({"enable": "batch", "disable": "none"}).there, _noise_back, linked=True)
+CELLS = scaled(8, "whole latent cells of 8 pixels")
 
 
 def _colour(value: Any) -> str:
@@ -63,10 +82,13 @@ def _one_minus(value: Any) -> Any:
     return round(1 - value, 12)
 
 
-FILE = Convert(_file, lambda v: v)
-INPUT = Convert(_input, lambda v: v)
+FILE = Convert(_file, lambda v: v, "folders are parted by /")
+INPUT = Convert(_input, lambda v: v, "a name in the input folders")
 FAMILY = choice({"stable_diffusion": "auto", "sd3": "sd3", "sdxl": "sdxl", "flux": "flux"})
-DTYPE = choice({"default": "auto", "fp8_e4m3fn": "auto", "fp8_e4m3fn_fast": "auto", "fp8_e5m2": "auto"})
+DTYPE = choice(
+    {"default": "auto", "fp8_e4m3fn": "auto", "fp8_e4m3fn_fast": "auto", "fp8_e5m2": "auto"},
+    "the precision is chosen by the file",
+)
 CROP = choice({"disabled": "none", "center": "center"})
 FIT = choice({"disabled": "stretch", "center": "fill"})
 MASK_MODE = choice(
@@ -79,5 +101,5 @@ MASK_MODE = choice(
         "xor": "difference",
     }
 )
-COLOUR = Convert(_colour, _colour_back)
-FROM_THE_OTHER_END = Convert(_one_minus, _one_minus, "counted from the other end")
+COLOUR = Convert(_colour, _colour_back, linked=True)
+FROM_THE_OTHER_END = Convert(_one_minus, _one_minus, linked=True)
