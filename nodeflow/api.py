@@ -68,9 +68,26 @@ def _bytes_of(path: Path) -> bytes:
 def from_bytes(data: bytes, *, source: str = "") -> Workflow:
     """A recipe from a file's content: JSON, or a picture that carries it."""
     if is_picture(data):
-        document = extract(data, source=source)
+        document = _embedded(data, source)
         return Workflow.from_json(document.get("recipe") if isinstance(document, dict) else document, source=source)
     return Workflow.parse(data, source=source)
+
+
+def _embedded(data: bytes, source: str) -> Any:
+    """The document in a picture; if there is none but ComfyUI's, the problem says what to do."""
+    from nodeflow.problems import Problem, ProblemsError
+
+    try:
+        return extract(data, source=source)
+    except ProblemsError:
+        from nodeflow.comfy.media import texts
+
+        if not texts(data, source=source):
+            raise
+        hint = "make a recipe of it with: nodeflow import FILE"
+        raise ProblemsError(
+            [Problem("NF003", "", "the picture carries a ComfyUI workflow", hint=hint)], source
+        ) from None
 
 
 def path_of(recipe: Recipe) -> Path | None:

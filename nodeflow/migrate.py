@@ -62,8 +62,10 @@ def _wrong_format(document: dict[str, Any], found: Any) -> Problem:
     hint = ""
     if isinstance(found, str) and found.startswith("nodeflow/"):
         hint = "made by a newer nodeflow? upgrade with: pip install -U nodeflow-engine"
-    elif "last_node_id" in document or any(isinstance(v, dict) and "class_type" in v for v in document.values()):
-        hint = "this looks like a ComfyUI workflow, which is not read yet"
+    elif isinstance(document.get("nodes"), list) or any(
+        isinstance(v, dict) and "class_type" in v for v in document.values()
+    ):
+        hint = "this is a ComfyUI workflow; make a recipe of it with: nodeflow import FILE"
     return Problem("NF003", "format", "not a recipe of this version", repr(FORMAT), got, hint)
 
 

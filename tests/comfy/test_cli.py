@@ -48,6 +48,21 @@ def test_report_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert run("import", "none.json") == 4
 
 
+def test_run_says_to_import_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    document = json.dumps(text_to_image())
+    Path("w.png").write_bytes(png((b"tEXt", b"workflow\0" + document.encode())))
+    Path("w.json").write_text(document)
+    for name in ("w.png", "w.json"):
+        assert run("run", name) == 3
+        assert "nodeflow import FILE" in capsys.readouterr().err
+    Path("plain.png").write_bytes(png())
+    assert run("run", "plain.png") == 3
+    assert "carries no recipe" in capsys.readouterr().err
+
+
 def test_the_table_in_the_documentation_is_fresh() -> None:
     text = PAGE.read_text("utf-8")
     assert text == with_table(text), "run: python -m nodeflow.comfy.table"

@@ -1,0 +1,74 @@
+"""ComfyUI's official workflows, if their package is installed: all are read, without loss, each with its report.
+
+The package (MIT, 31 MB) is no part of this repository: `pip install comfyui-workflow-templates-json==0.1.123`, here or
+into a folder that NODEFLOW_COMFY_TEMPLATES names.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodeflow.comfy import original, read
+from nodeflow.comfy.document import is_ui
+from nodeflow.comfy.flatten import flatten
+from nodeflow.comfy.graph import Source
+from nodeflow.comfy.report import Report
+from nodeflow.files import Files
+from nodeflow.problems import CODES
+from nodeflow.registry import installed
+from nodeflow.rules import check
+from nodeflow.workflow import Workflow
+
+PACKAGE = "comfyui_workflow_templates_json"
+
+
+def folder() -> Path | None:
+    if named := os.environ.get("NODEFLOW_COMFY_TEMPLATES"):
+        places = [Path(named), Path(named, PACKAGE)]
+    else:
+        spec = importlib.util.find_spec(PACKAGE)
+        places = [Path(p) for p in (spec.submodule_search_locations or ())] if spec else []
+    return next((place / "templates" for place in places if (place / "templates").is_dir()), None)
+
+
+FOLDER = folder()
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(FOLDER is None, reason=f"the package {PACKAGE} is not installed"),
+]
+EXPECTED = {"NF102", "NF105", "NF203", "NF301", "NF302", "NF303"}
+"""Ops that are not here, inputs that the file leaves open, words that are not here, files that are not here."""
+
+
+def documents() -> list[tuple[str, bytes, Any]]:
+    assert FOLDER is not None
+    files = ((p.name, p.read_bytes()) for p in sorted(FOLDER.glob("*.json")))
+    return [(name, data, document) for name, data in files if is_ui(document := json.loads(data))]
+
+
+def test_all_are_read_without_loss() -> None:
+    nodes = converted = 0
+    for name, data, document in documents():
+        found = read(data, source=name, ops=installed().ops)
+        assert original(Workflow.parse(found.workflow.text())) == document, name
+        codes = {p.code for p in check(found.workflow, installed(), Files()).errors}
+        assert codes <= EXPECTED, (name, {code: CODES[code] for code in codes - EXPECTED})
+        assert json.dumps(found.report.to_json())
+        nodes += found.report.nodes
+        converted += found.report.converted
+    assert nodes == 7806
+    assert converted >= 5500
+
+
+def test_links_end_where_a_count_by_hand_says() -> None:
+    count = 0
+    for _, _, document in documents():
+        items = flatten(document, Report()).items.values()
+        count += sum(isinstance(v, Source) for item in items if not item.off for v in item.inputs.values())
+    assert (len(documents()), count) == (644, 9536)
