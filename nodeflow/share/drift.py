@@ -53,6 +53,7 @@ def drift(engine: Engine, lock: Lock, workflow: Workflow, path: Path | None = No
         *(d for file in lock.files for d in _file(engine, file, path)),
         *_versions(lock),
         *_numeric(engine, lock),
+        *_environment(engine, lock, path),
     ]
     try:
         now = survey(engine, workflow, path)
@@ -164,6 +165,17 @@ def _numeric(engine: Engine, lock: Lock) -> Iterator[Drift]:
         if old != new or type(old) is not type(new):
             advice = advices.get(name, "").format(shown(str(old)))
             yield Drift("numeric", shown(name), shown(str(old)), str(new), advice)
+
+
+def _environment(engine: Engine, lock: Lock, recipe: Path | None) -> Iterator[Drift]:
+    """Whether the list of packages beside the recipe is the one that was written with the lock, if it is there."""
+    if lock.environment is None or recipe is None:
+        return
+    path = recipe.with_name(lock.environment.file)
+    if path.is_file() and (found := engine.hashes.sha256(path)) != lock.environment.sha256:
+        advice = "it was edited, or belongs to another lock: lock the recipe anew"
+        name = shown(lock.environment.file)
+        yield Drift("file", name, f"sha256 {lock.environment.sha256[:12]}", f"sha256 {found[:12]}", advice)
 
 
 def _claims(lock: Lock, now: Lock) -> Iterator[Drift]:

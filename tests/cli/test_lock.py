@@ -52,6 +52,15 @@ def test_a_locked_run_refuses_drift(here: Here, cli: Cli, hello: str) -> None:
         shapes.fits(item, DRIFT)
 
 
+def test_an_edited_environment_is_noticed(here: Here, cli: Cli, hello: str) -> None:
+    assert here("lock", hello).code == 0
+    with open(cli.folder / "pylock.hello.toml", "a", encoding="utf-8") as file:
+        file.write("# edited\n")
+    refused = here("run", hello, "--locked")
+    assert refused.code == 6
+    assert "drift: file pylock.hello.toml" in refused.err
+
+
 def test_a_lock_elsewhere_and_none(here: Here, cli: Cli, hello: str) -> None:
     missing = here("run", hello, "--locked")
     assert missing.code == 4
