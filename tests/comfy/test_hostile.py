@@ -214,13 +214,13 @@ def _number(text: str) -> float:
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(API)
 def test_any_prompt(document: Any) -> None:
     survives({"1": {"class_type": "ImageInvert", "inputs": {}}, **document})
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(DOCUMENTS)
 def test_any_document(document: Any) -> None:
     survives({"last_node_id": 1, **document})
