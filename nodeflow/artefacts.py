@@ -40,6 +40,9 @@ SUFFIXES: Final = {
 }
 """File name endings by media type; others end in `.bin`."""
 
+BINARY_SUFFIXES: Final = (".latent", ".safetensors")
+"""Endings that files of other media types may have."""
+
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _FORBIDDEN: Final = frozenset('/\\:*?"<>|')
 _PART: Final = re.compile(r"\.[0-9a-f]{16}\.part")
@@ -71,7 +74,8 @@ class Artefacts:
                 kept, and the message names its digest: `show` can be tried again.
         """
         digest = self.store.put(data)
-        suffix = SUFFIXES.get(media, ".bin")
+        ending = Path(name).suffix.lower()
+        suffix = SUFFIXES.get(media) or (ending if ending in BINARY_SUFFIXES else ".bin")
         stem = safe_stem(name[: -len(suffix)] if name.lower().endswith(suffix) else name)
         try:
             shown = self._show(data, stem, suffix)

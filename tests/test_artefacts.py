@@ -50,6 +50,8 @@ def test_the_ending_is_that_of_the_type(artefacts: Artefacts) -> None:
     for media, suffix in SUFFIXES.items():
         assert artefacts.keep(media.encode(), media, f"file{suffix}").name == f"file{suffix}"
     assert artefacts.keep(b"?", "application/x-unknown", "thing").name == "thing.bin"
+    assert artefacts.keep(b"?", "application/octet-stream", "thing.exe").name == "thing.exe.bin"
+    assert artefacts.keep(b"?", "application/octet-stream", "thing.latent").name == "thing.latent"
     assert artefacts.keep(b"html", PNG, "page.html").name == "page.html.png"
 
 

@@ -30,7 +30,7 @@ CAT = "a photo of a cat in a garden"
 @needs("diffusion/apply_lora", "the LoRA `shapes-64-sticker`", "The same prompt and seed without and with the LoRA.")
 def _(graph: Graph) -> None:
     parts = shapes()
-    text = "a red star on a blue background"
+    text = "a large red star in the centre on a blue background"
     applied = use("diffusion/apply_lora", model=parts.model, text_encoder=parts.text_encoder, lora="shapes-64-sticker")
     graph.output("without", draw(parts, text))
     graph.output("with_it", draw(Shapes(applied.model, applied.text_encoder, parts.vae), text))
@@ -57,7 +57,7 @@ def controlled(graph: Graph) -> None:
     size = {"width": 64, "height": 64, "x": 0.2, "y": 0.3, "shape_width": 0.6, "shape_height": 0.4}
     outline = use("mask/to_image", mask=use("mask/from_shape", shape="ellipse", **size))
     net = use("diffusion/load_controlnet", control_net="shapes-64-edges", vae=parts.vae)
-    text = prompt(parts, "a yellow circle on a purple background")
+    text = prompt(parts, "a large yellow circle in the centre on a purple background")
     steered = use("diffusion/apply_control_net", conditioning=text, control_net=net, hint=outline, strength=1)
     graph.output("hint", outline)
     graph.output("image", draw(parts, steered))
@@ -164,7 +164,7 @@ def _(graph: Graph) -> None:
 @needs("diffusion/apply_lora_model", "the LoRA `shapes-64-sticker`", "The prompt is encoded without the LoRA.")
 def _(graph: Graph) -> None:
     parts = shapes()
-    text = prompt(parts, "a red star on a blue background")
+    text = prompt(parts, "a large red star in the centre on a blue background")
     model = use("diffusion/apply_lora_model", model=parts.model, lora="shapes-64-sticker")
     graph.output("without", draw(parts, text))
     graph.output("with_it", draw(parts, text, model=model))

@@ -24,8 +24,8 @@ from nodeflow.builder import Graph
 
 __all__ = ["for_checkpoints"]
 
-STAR = "a red star on a blue background"
-CIRCLE = "a yellow circle on a purple background"
+STAR = "a large red star in the centre on a blue background"
+CIRCLE = "a large yellow circle in the centre on a purple background"
 
 
 def drawn() -> Any:

@@ -96,7 +96,8 @@ def _(graph: Graph) -> None:
 def _(graph: Graph) -> None:
     parts = shapes()
     latent = use("latent/empty", width=96, height=64, channels=4, downscale=4, batch_size=2)
-    graph.output("image", decode(parts, sample(parts, "a red star on a blue background", latent=latent)))
+    drawn = sample(parts, "a large red star in the centre on a blue background", latent=latent)
+    graph.output("image", decode(parts, drawn))
 
 
 @example("latent/info", "Two latents of noise: their means are near 0 and their spreads near 1.")
@@ -141,5 +142,5 @@ def _(graph: Graph) -> None:
     latent = encoded(parts, landscape())
     mask = area(0.5, 0.0, 0.5, 1.0, shape="rectangle", size=64)
     masked = use("latent/set_noise_mask", latent=latent, mask=mask)
-    after = sample(parts, "a yellow circle on a purple background", latent=masked, seed=3)
+    after = sample(parts, "a large yellow circle in the centre on a purple background", latent=masked, seed=3)
     outputs(graph, before=decode(parts, latent), mask=mask, after=decode(parts, after))

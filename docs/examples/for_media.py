@@ -98,7 +98,7 @@ def _(graph: Graph) -> None:
 
 @example("media/save_text", "Writes words.txt into the output folder.")
 def _(graph: Graph) -> None:
-    text = use("value/text", value="a red star on a blue background")
+    text = use("value/text", value="a large red star in the centre on a blue background")
     graph.output("text", text)
     use("media/save_text", text=text, name="words")
 
