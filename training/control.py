@@ -40,9 +40,11 @@ def build(transformer: nn.Module) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from diffusers.models.controlnets.controlnet_sd3 import SD3ControlNetModel
-    return SD3ControlNetModel.from_transformer(
+    net = SD3ControlNetModel.from_transformer(
         transformer, num_layers=LAYERS, num_extra_conditioning_channels=0, load_weights_from_transformer=True
     )
+    net.register_to_config(force_zeros_for_pooled_projection=False)  # it sees the pooled text as the transformer does
+    return net
 
 
 def picture_of(mask: Tensor) -> Tensor:
@@ -144,7 +146,7 @@ def load(transformer: nn.Module) -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=380)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     workers(options.workers)

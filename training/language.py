@@ -169,23 +169,27 @@ def _loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Ten
 
 @torch.no_grad()
 def write(model: nn.Module, requests: list[str], temperature: float, seed: int, new: int = 80) -> list[str]:
-    """Answers to requests of one length in tokens or many; sampled one at a time, each with its own generator."""
-    answers = []
-    for i, request in enumerate(requests):
-        generator = rng(seed, i)
-        ids = torch.tensor([[words().bos_token_id, *words()(request)["input_ids"]]])
-        begun, past = ids.shape[1], None
-        feed = ids
+    """Answers to requests; each draws from a generator of its own, so its answer does not depend on the others."""
+    ids = [[words().bos_token_id, *words()(request)["input_ids"]] for request in requests]
+    answers: list[list[int]] = [[] for _ in ids]
+    for length in sorted(set(map(len, ids))):  # requests of one length go together
+        rows = [i for i, row in enumerate(ids) if len(row) == length]
+        generators = [rng(seed, i) for i in rows]
+        feed, past, going = torch.tensor([ids[i] for i in rows]), None, set(rows)
         for _ in range(new):
             out = model(input_ids=feed, past_key_values=past, use_cache=True)
             past = out.past_key_values
-            chances = (out.logits[0, -1].float() / temperature).softmax(0)
-            feed = torch.multinomial(chances, 1, generator=generator)[None]
-            if int(feed) == words().eos_token_id:
+            chances = (out.logits[:, -1].float() / temperature).softmax(1)
+            drawn = [torch.multinomial(c, 1, generator=g) for c, g in zip(chances, generators, strict=True)]
+            feed = torch.stack(drawn)
+            for i, token in zip(rows, feed[:, 0].tolist(), strict=True):
+                if token == words().eos_token_id:
+                    going.discard(i)
+                if i in going:
+                    answers[i].append(token)
+            if not going:
                 break
-            ids = torch.cat([ids, feed], 1)
-        answers.append(words().decode(ids[0, begun:]).strip())
-    return answers
+    return [words().decode(answer).strip() for answer in answers]
 
 
 def requests(kind: str, count: int, seed: int = 0) -> tuple[list[str], list[tuple[str, str]]]:
@@ -220,7 +224,7 @@ def load() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=700)
     options = parser.parse_args()
     workers(1)
     torch.manual_seed(0)
