@@ -57,7 +57,7 @@ def clip_skip_fits(item: Item, graph: Graph) -> str:
 def clip_skip(item: Item, graph: Graph, name: str = "clip") -> tuple[int, str]:
     """The layer that `CLIPSetLastLayer` nodes above an encoder choose (0: none), and that node's id."""
     source = item.inputs.get(name)
-    for _ in range(1000):
+    for _ in range(200):
         above = graph.items.get(source.node) if isinstance(source, Source) else None
         if above is None:
             break

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nodeflow.comfy.graph import Graph, Item, Source
-from nodeflow.comfy.maker import KEY, Maker, rule_for
+from nodeflow.comfy.maker import Maker, rule_for
 from nodeflow.comfy.placeholder import nearest_ops, port_names
 from nodeflow.comfy.report import Report, shown
 from nodeflow.comfy.widgets import defaults
@@ -61,9 +61,8 @@ def _make(maker: Maker, item: Item, reasons: dict[str, str], ops: list[str], rep
     else:
         rule.build(maker, item)
     if item.off:
-        for part in maker.nodes.values():
-            if part[KEY]["id"] == item.id:
-                part["mode"] = "muted"
+        for name in maker.parts.get(item.id, ()):
+            maker.nodes[name]["mode"] = "muted"
     _lost(item, maker, report)
 
 
@@ -85,9 +84,9 @@ def _lost(item: Item, maker: Maker, report: Report) -> None:
 def _layout(maker: Maker) -> dict[str, Any]:
     layout: dict[str, Any] = dict(maker.graph.layout)
     for item in maker.graph.items.values():
-        parts = [name for name, node in maker.nodes.items() if node[KEY]["id"] == item.id] if item.at else []
-        for index, name in enumerate(parts):
-            layout[name] = {"at": [item.at[0] + 30 * index, item.at[1] + 30 * index]} if item.at else {}
+        for index, name in enumerate(maker.parts.get(item.id, ()) if item.at else ()):
+            at = item.at or [0, 0]
+            layout[name] = {"at": [at[0] + 30 * index, at[1] + 30 * index]}
     return layout
 
 

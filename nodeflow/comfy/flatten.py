@@ -24,7 +24,7 @@ from nodeflow.comfy.document import (
     read_scopes,
     text,
 )
-from nodeflow.comfy.graph import Graph, Item, Source, renamed
+from nodeflow.comfy.graph import MAX_STEPS, Graph, Item, Source, renamed
 from nodeflow.comfy.host import MAX_NESTING, host_values
 from nodeflow.comfy.report import Report
 from nodeflow.comfy.text import refuse, shorten
@@ -86,6 +86,7 @@ class _Flattener:
         self.report = report
         self.graph = Graph()
         self.frames = 0
+        self.steps = 0
         self.work: list[tuple[Frame, UiNode, Item]] = []
 
     def run(self, root: Scope, document: dict[str, Any]) -> Graph:
@@ -168,6 +169,9 @@ class _Flattener:
         link, wanted = entry.link, entry.type
         seen: set[tuple[str, str]] = set()
         while True:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise refuse("its links lead through too many nodes that never run", code="NF115", place="links")
             row = frame.scope.links.get(link)
             if row is None or (frame.path, link) in seen:
                 what = "leads in a circle" if row else "has no row in the file"

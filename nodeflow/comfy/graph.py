@@ -9,6 +9,8 @@ from nodeflow.comfy.report import Report
 from nodeflow.comfy.text import refuse, shorten
 
 MAX_ITEMS = 20_000
+MAX_STEPS = 1_000_000
+"""Of all links together, from node to node: many that go through one long chain would take for ever."""
 
 
 class Source(NamedTuple):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from nodeflow.comfy.graph import Graph, Item, Source
+from nodeflow.comfy.graph import MAX_STEPS, Graph, Item, Source
 from nodeflow.comfy.placeholder import op_of, port_names
 from nodeflow.comfy.report import Report, shown
 from nodeflow.comfy.rule import NoEquivalent, Rule
 from nodeflow.comfy.rules import BY_TYPE
-from nodeflow.comfy.text import pack
+from nodeflow.comfy.text import pack, refuse
 from nodeflow.comfy.widgets import defaults
 
 KEY = "x-comfy"
@@ -32,8 +32,11 @@ class Maker:
         """By PrimitiveNode: the ports that it gives a value to."""
         self.placed: dict[tuple[str, str], str] = {}
         """By (item, input): the port that its value went to."""
+        self.parts: dict[str, list[str]] = {}
+        """By item: the nodes that it became."""
         self._ids: dict[tuple[str, str], str] = {}
         self._taken: set[str] = set()
+        self._steps = 0
         self._late: list[tuple[str, str, Source, Item]] = []
         for item in graph.items.values():
             self.id_of(item.id)
@@ -62,6 +65,9 @@ class Maker:
         for _ in range(len(self.graph.items) + 1):
             item = self.graph.items.get(source.node)
             rule = self.rules.get(source.node)
+            self._steps += 1
+            if self._steps > MAX_STEPS:
+                raise refuse("its links lead through too many nodes", code="NF115", place="links")
             if item is None or (item.off and rule is None):
                 return None
             if rule is None:
@@ -107,7 +113,7 @@ class Maker:
         document[KEY] = memory
         if item.title and not part:
             document["title"] = item.title[:1000]
-        self.nodes[self.id_of(item.id, part)] = document
+        self._add(item, part, document)
 
     def _put(self, item: Item, theirs: str, ours: str, document: dict[str, Any], rule: Rule, part: str) -> None:
         value = item.inputs[theirs]
@@ -166,6 +172,11 @@ class Maker:
             self.report.add("changed-value", message, item.id, item.type, got=shown(value), used=shown(new))
         return new
 
+    def _add(self, item: Item, part: str, document: dict[str, Any]) -> None:
+        name = self.id_of(item.id, part)
+        self.nodes[name] = document
+        self.parts.setdefault(item.id, []).append(name)
+
     def _dropped(self, item: Item, name: str) -> None:
         if not item.off:
             message = f"input {name!r} comes from an output without an equivalent"
@@ -215,7 +226,7 @@ class Maker:
         document = {"op": op_of(item.type), "values": values, "links": links, KEY: memory}
         if item.title:
             document["title"] = item.title[:1000]
-        self.nodes[self.id_of(item.id)] = document
+        self._add(item, "", document)
 
 
 def _number(value: Any) -> Any:

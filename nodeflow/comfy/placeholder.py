@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -62,13 +63,15 @@ def port_names(names: Iterable[str]) -> dict[str, str]:
 
 def nearest_ops(kind: str, known: Iterable[str], limit: int = 2) -> list[str]:
     """The ops whose names share most words with a node type, best first."""
+    return list(_nearest(kind[:200], tuple(known), limit))
+
+
+@functools.lru_cache(maxsize=2048)
+def _nearest(kind: str, known: tuple[str, ...], limit: int) -> tuple[str, ...]:
     words = set(words_of(kind))
     words |= {s for w in words for s in _SYNONYMS.get(w, ())}
-
-    def score(op: str) -> float:
+    ranked = []
+    for op in known:
         parts = set(re.split(r"[/_]", op))
-        common = len(words & parts)
-        return common / (len(parts) + 1) if common else 0.0
-
-    ranked = sorted(((score(op), op) for op in known), key=lambda pair: (-pair[0], pair[1]))
-    return [op for value, op in ranked[:limit] if value >= 0.3]
+        ranked.append((-len(words & parts) / (len(parts) + 1), op))
+    return tuple(op for score, op in sorted(ranked)[:limit] if score <= -0.3)

@@ -140,6 +140,14 @@ def test_a_cycle_is_told_by_check_and_not_walked_for_ever() -> None:
     }
 
 
+def test_many_links_through_one_long_chain() -> None:
+    chain = [node(i, "Reroute", {"": (i, "*")}, ("*",)) for i in range(1, 5001)]
+    ends = [node(f"e{i}", "ImageInvert", {"image": (5001, "IMAGE")}) for i in range(1000)]
+    links = [[i, i - 1, 0, i, 0, "*"] for i in range(1, 5002)]
+    with pytest.raises(ProblemsError, match="NF115"):
+        read_document(ui([*chain, *ends], links), ops=OPS)
+
+
 def test_model_folders_are_not_left(tmp_path: Any) -> None:
     from nodeflow.files import Files
 
