@@ -129,10 +129,18 @@ def export_lora(run: str = "lora-sticker") -> Path:
     return path
 
 
+def mark_start(folder: Path) -> None:
+    """Say in the tokenizer's settings that texts begin with the start token, as they did in training."""
+    path = folder / "tokenizer_config.json"
+    settings = {**json.loads(path.read_text()), "add_bos_token": True}
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+
 def export_language(run: str = "language") -> Path:
     folder = fresh("language_models/shapes-lm")
     half(language.load()).save_pretrained(folder)
     language.words().save_pretrained(folder)
+    mark_start(folder)
     tidy(folder)
     write_card(folder, "language", run)
     return folder
