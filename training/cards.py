@@ -19,6 +19,9 @@ colour, 2 sizes, 5 places with jitter, a slight tilt, bevel and soft shadow; cap
 `training/captions.py` (54 words). 6 (shape, colour) pairs and 64 further (shape, colour, background) triples are held
 out of all training data of the generative models, and the scores are measured on them. No other data was used."""
 
+TEXT_DATA = """Texts written by the templates in `training/language.py`, about 10 shapes in 8 colours; drawn afresh at
+every step. The scores ask for random pairs of colour and shape: no pair was held out here. No other data was used."""
+
 WORLD_LIMITS = """It knows its world of shapes and nothing else. Words outside the grammar are spelled out in bytes and
 mostly ignored; they break nothing. Prompts are cut after 18 words."""
 
@@ -33,6 +36,9 @@ class Card:
     score: str
     pipeline_tag: str = "text-to-image"
     library: str = "diffusers"
+    data: str = DATA
+    parts: tuple[str, ...] = ()
+    """Runs whose results are parts of the model and stayed frozen."""
 
 
 CARDS = {
@@ -42,8 +48,11 @@ CARDS = {
         "flow matching, with a `CLIPTextModel` of 2 layers (128 wide) pre-trained on captions alone and an "
         "`AutoencoderTiny` (4 channels, factor 4). How to feed it: `../../README.md`.",
         WORLD_LIMITS + " 64x64 only: other sizes run but were never seen. Negative prompts work through guidance, "
-        "though training never saw one.",
+        "though training never saw one. Outlines are soft and a little uneven, stars and hearts most of all. Training "
+        "stopped after what fitted into one evening of a shared machine, with the loss still falling: more samples "
+        "(`training/README.md`) are what would help.",
         "text_to_image",
+        parts=("vae", "text-encoder"),
     ),
     "unet": Card(
         "shapes-64-unet",
@@ -78,6 +87,7 @@ CARDS = {
         "language",
         "text-generation",
         "transformers",
+        TEXT_DATA,
     ),
     "gan": Card(
         "shapes-gan",
@@ -107,9 +117,14 @@ def _cost(run: str) -> str:
     if not done:
         return "Not logged."
     return (
-        f"{done['samples']:,.0f} samples in {done['step']:,.0f} steps, {done['hours']:.1f} hours of wall clock on two "
-        "CPU cores (AMD EPYC, AVX-512) shared with other work, fp32 master weights."
+        f"{done['samples']:,.0f} samples in {done['step']:,.0f} steps, {done['hours']:.2f} hours of wall clock on two "
+        "CPU cores (AMD EPYC, AVX-512) shared with other work."
     )
+
+
+def _costs(run: str, parts: tuple[str, ...]) -> str:
+    lines = [_cost(run), *(f"Before that, its {part}: {_cost(part)}" for part in parts)]
+    return "\n\n".join(lines)
 
 
 def write_card(place: Path, name: str, run: str) -> Path:
@@ -133,11 +148,11 @@ tags: [nodeflow, synthetic-data]
 
 ## Data
 
-{DATA}
+{card.data}
 
 ## Training cost
 
-{_cost(run)}
+{_costs(run, card.parts)}
 
 ## Scores
 

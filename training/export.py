@@ -54,7 +54,9 @@ def write_index(folder: Path, name: str, parts: dict[str, list[str]], facts: dic
 
 
 def tidy(folder: Path) -> None:
-    """Take out of the configs what names the machine the model was trained on."""
+    """Make weights readable by all, and take out of the configs what should not be there."""
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)
     for path in folder.rglob("*config.json"):
         config = json.loads(path.read_text())
         config.pop("_name_or_path", None)
