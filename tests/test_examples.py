@@ -69,7 +69,10 @@ def test_it_has_no_problems_and_gives_what_its_page_shows(example: Example, shar
     assert run.outputs.keys() == example.workflow.outputs.keys()
     shown = recorded().get(example.name, {}).get("values", {})
     values = {output: plain for output, value in run.outputs.items() if (plain := written(value)) is not None}
-    assert example.needs or approximately(values) == shown
+    if example.needs or example.name.startswith("language/"):  # what a model writes changes when it is trained on
+        assert example.needs or values.keys() == shown.keys()
+    else:
+        assert approximately(values) == shown
 
 
 def approximately(value: Any) -> Any:

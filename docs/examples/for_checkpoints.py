@@ -27,7 +27,7 @@ def needs(name: str, what: str, note: str = "") -> Any:
 CAT = "a photo of a cat in a garden"
 
 
-@needs("diffusion/apply_lora", "the LoRA `shapes-64-sticker`", "The same prompt and seed without and with the LoRA.")
+@example("diffusion/apply_lora", "The same prompt and seed without and with the LoRA.")
 def _(graph: Graph) -> None:
     parts = shapes()
     text = "a large red star in the centre on a blue background"
@@ -36,18 +36,12 @@ def _(graph: Graph) -> None:
     graph.output("with_it", draw(Shapes(applied.model, applied.text_encoder, parts.vae), text))
 
 
-@needs(
-    "diffusion/load_controlnet", "the ControlNet `shapes-64-edges`", "A drawn outline, and the picture that follows it."
-)
+@example("diffusion/load_controlnet", "A drawn outline, and the picture that follows it.")
 def _(graph: Graph) -> None:
     controlled(graph)
 
 
-@needs(
-    "diffusion/apply_control_net",
-    "the ControlNet `shapes-64-edges`",
-    "A drawn outline, and the picture that follows it.",
-)
+@example("diffusion/apply_control_net", "A drawn outline, and the picture that follows it.")
 def _(graph: Graph) -> None:
     controlled(graph)
 
@@ -57,7 +51,7 @@ def controlled(graph: Graph) -> None:
     size = {"width": 64, "height": 64, "x": 0.2, "y": 0.3, "shape_width": 0.6, "shape_height": 0.4}
     outline = use("mask/to_image", mask=use("mask/from_shape", shape="ellipse", **size))
     net = use("diffusion/load_controlnet", control_net="shapes-64-edges", vae=parts.vae)
-    text = prompt(parts, "a large yellow circle in the centre on a purple background")
+    text = prompt(parts, "a yellow circle on a purple background")
     steered = use("diffusion/apply_control_net", conditioning=text, control_net=net, hint=outline, strength=1)
     graph.output("hint", outline)
     graph.output("image", draw(parts, steered))
@@ -161,7 +155,7 @@ def _(graph: Graph) -> None:
     graph.output("image", decode(parts, latent))
 
 
-@needs("diffusion/apply_lora_model", "the LoRA `shapes-64-sticker`", "The prompt is encoded without the LoRA.")
+@example("diffusion/apply_lora_model", "The prompt is encoded without the LoRA.")
 def _(graph: Graph) -> None:
     parts = shapes()
     text = prompt(parts, "a large red star in the centre on a blue background")
