@@ -17,7 +17,7 @@ from nodeflow.problems import Problem, did_you_mean, nearest
 from nodeflow.types import File
 
 MODEL_SUFFIXES = (".safetensors", ".gguf")
-FOLDER_MARKS = ("model_index.json", "config.json")
+FOLDER_MARKS = ("model_index.json", "config.json", "generator.json")
 ALIASES: dict[str, tuple[str, ...]] = {
     "checkpoints": ("Stable-diffusion",),
     "loras": ("Lora", "LyCORIS"),

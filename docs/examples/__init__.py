@@ -5,9 +5,19 @@ pictures in `docs/images/nodes/`, short values in `results.json`; `pages` shows 
 of it.
 """
 
-from docs.examples import for_diffusion, for_flow, for_image, for_language, for_latent, for_mask, for_media, for_value
+from docs.examples import (
+    for_diffusion,
+    for_flow,
+    for_gan,
+    for_image,
+    for_language,
+    for_latent,
+    for_mask,
+    for_media,
+    for_value,
+)
 from docs.examples.kit import EXAMPLES, Example
 
-PACKS = (for_diffusion, for_flow, for_image, for_language, for_latent, for_mask, for_media, for_value)
+PACKS = (for_diffusion, for_flow, for_gan, for_image, for_language, for_latent, for_mask, for_media, for_value)
 
 __all__ = ["EXAMPLES", "PACKS", "Example"]
