@@ -137,7 +137,7 @@ def _loss(data: dict[str, Tensor]):
         on_real, on_fake = model.critic(real), model.critic(fake.detach())
         (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
         penalty = slope.square().sum((1, 2, 3)).mean()
-        critic = F.softplus(-on_real).mean() + F.softplus(on_fake).mean() + 0.5 * penalty
+        critic = F.softplus(-on_real).mean() + F.softplus(on_fake).mean() + 5.0 * penalty
         frozen = list(model.critic.parameters())
         for p in frozen:
             p.requires_grad_(False)
@@ -172,7 +172,7 @@ def load() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=8000)
     options = parser.parse_args()
     workers(1)
     data = base.dataset("plain", base.POOL, base.plain)
@@ -181,9 +181,9 @@ def main() -> None:
         "gan",
         options.steps,
         batch=64,
-        rate=5e-4,
+        rate=8e-4,
         betas=(0.0, 0.99),
-        ema=0.998,
+        ema=0.99,
         decay=0.5,
         weight_decay=0.0,
         clip=100.0,
