@@ -30,11 +30,11 @@ LAYERS = (
     "artefacts filehash why forecast",
     "share.embed",
     "record_schema record recorder publish",
-    "share",
+    "share comfy",
     "engine",
     "api describe",
     "health",
-    "cli comfy cluster server",
+    "cli cluster server",
 )
 """Each module of the engine imports only modules that stand in earlier lines, or in its own."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
