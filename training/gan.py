@@ -187,7 +187,7 @@ def main() -> None:
         decay=0.5,
         weight_decay=0.0,
         clip=100.0,
-        save_every=300,
+        save_every=90,
     )
 
     def report(model: nn.Module, _step: int) -> dict[str, float]:
