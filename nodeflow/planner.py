@@ -6,6 +6,8 @@ machine of that class. The run loop gets plain arrays from here: steps in an ord
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -98,6 +100,19 @@ class Plan:
         return self.external_keys[source.name]
 
 
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: checking and planning make many objects that all live on, and looking through
+    them again and again took a fifth of the time at 10,000 nodes."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Planner:
     """Makes plans with one catalogue, one set of files and one numeric class; keeps what all plans share."""
 
@@ -108,7 +123,8 @@ class Planner:
         self._heads: dict[str, OpHead] = {}
 
     def check(self, workflow: Workflow) -> Checked:
-        return check(workflow, self.catalogue, self.files)
+        with collector_paused():
+            return check(workflow, self.catalogue, self.files)
 
     def plan(
         self,
@@ -130,10 +146,11 @@ class Planner:
         if not checked.ok:
             raise ProblemsError(checked.errors)
         targets = None if targets is None else list(targets)
-        expansion = expand(checked.scope, externals(external_keys or {}))
-        wanted = _wanted(checked.scope, expansion, targets)
-        kept = _prune(expansion.instances, wanted)
-        return self._finish(checked, expansion, kept, wanted, targets, dict(external_keys or {}))
+        with collector_paused():
+            expansion = expand(checked.scope, externals(external_keys or {}))
+            wanted = _wanted(checked.scope, expansion, targets)
+            kept = _prune(expansion.instances, wanted)
+            return self._finish(checked, expansion, kept, wanted, targets, dict(external_keys or {}))
 
     def _finish(
         self,
