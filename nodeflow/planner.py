@@ -328,11 +328,6 @@ def _prune(instances: list[Instance], wanted: list[int]) -> list[int]:
     return [i for i in range(len(instances)) if keep[i]]
 
 
-def constant(source: Source) -> Any:
-    """The literal that a declared output may be (a bypassed value)."""
-    return source.value if isinstance(source, Const) else None
-
-
 def with_exports(plan: Plan, planner: Planner, op: Op, *, values: bool = True) -> tuple[Plan, dict[str, int]]:
     """The plan with a step per declared output that writes it as files.
 

@@ -20,7 +20,8 @@ from nodeflow.registry import installed
 from nodeflow.rules import check
 from nodeflow.workflow import Workflow
 
-CASES = Path(os.environ.get("NODEFLOW_PARITY", "/work/shared/parity")) / "cases.json"
+BESIDE = Path(__file__).parents[3] / "shared" / "parity"
+CASES = Path(os.environ.get("NODEFLOW_PARITY", BESIDE)) / "cases.json"
 GRAPHS = (
     {n: c["graph"] for n, c in json.loads(CASES.read_text())["cases"].items() if "graph" in c} if CASES.exists() else {}
 )
