@@ -34,7 +34,8 @@ LAYERS = (
     "engine",
     "api describe",
     "health",
-    "cli cluster server",
+    "server",
+    "cli cluster",
 )
 """Each module of the engine imports only modules that stand in earlier lines, or in its own."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
