@@ -1,8 +1,8 @@
 """What goes over HTTP and the websocket: one pydantic model for each body, answer and event.
 
-OpenAPI (`openapi`) and the canvas's TypeScript types (`web/src/api/types.ts`) are made from these, so a name is the same
-in Python, JSON and TypeScript. Times are seconds since 1970; digests are 64 hexadecimal digits; a recipe (`workflow`)
-is the document itself, as it is saved.
+OpenAPI (`openapi`) and the canvas's TypeScript types (`web/src/api/types.ts`) are made from these, so a name is the
+same in Python, JSON and TypeScript. Times are seconds since 1970; digests are 64 hexadecimal digits; a recipe
+(`workflow`) is the document itself, as it is saved.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ class Health(Model):
     status: Literal["ok"] = "ok"
 
 
-# --- events (text frames of the websocket) ------------------------------------------------------------------------------
+# --- events (text frames of the websocket) ---------------------------------------------------------------------------
 
 
 class Snapshot(Model):
