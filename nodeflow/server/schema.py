@@ -196,6 +196,8 @@ class Draft(Model):
     etag: str = ""
     workflow: Document
     saved: bool = False
+    job: Annotated[int, Field(ge=0)] = 0
+    """The latest job submitted from the tab, which it goes on following after a reload; 0: none."""
     modified: float = 0.0
 
 
