@@ -19,7 +19,8 @@ export interface Checked { problems: ProblemItem[]; digest: string; text: string
 export interface PlannedStep { node: string; op: string; key: string; cached: boolean }
 export interface Planned { steps: PlannedStep[]; cached: number }
 export interface WorkflowInfo { name: string; title: string; description: string; etag: string; modified: number; preview: string }
-export interface Draft { id: string; title: string; name: string; etag: string; workflow: Document; saved: boolean; modified: number }
+export interface Draft { id: string; title: string; name: string; etag: string; workflow: Document; saved: boolean;
+  job: number; modified: number }
 export interface Imported { workflow: Document; kind: "recipe" | "picture" | "comfyui" | "crate"; report: string[]; problems: ProblemItem[] }
 export interface Upload { name: string; digest: string; bytes: number; media_type: string; width: number; height: number; modified: number }
 export interface ArtefactInfo { id: number; job: number; output: string; node: string; index: number; name: string; digest: string; media_type: string; bytes: number; width: number; height: number; created: number }
