@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LOOK_BACK = 50
 """So many recorded runs are looked through for earlier results of the plan's nodes."""
 
-State = Literal["cached", "run", "if asked", "not needed"]
+State = Literal["cached", "run", "if asked", "same", "not needed"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Forecast:
     """What would become of a step.
 
     state: "cached": its stored result is used; "run"; "if asked": a lazy input, computed if the node that has it asks
-    for it; "not needed": all that need it are cached. why: for people. changed: the parts in which its key differs
+    for it; "same": it has the key of an earlier step, which is computed for both; "not needed": all that need it are
+    cached. why: for people. changed: the parts in which its key differs
     from that of the node's last recorded run: (part, then, now).
     """
 
@@ -43,10 +44,15 @@ def forecast(plan: Plan, stored: Collection[str], records: RecordStore | None = 
     running = [step for step in plan.steps if states[step.index] in ("run", "if asked")]
     earlier = _earlier_keys(running, records) if records is not None and running else {}
     now = dict(plan.all_parts()) if earlier else {}
-    names = {step.key: step.id for step in plan.steps}
+    names = {step.key: step.id for step in reversed(plan.steps)}
+    twin_of = {twin: index for index, twins in plan.twins.items() for twin in twins}
     found = []
     for step in plan.steps:
-        state = states[step.index]
+        first = twin_of.get(step.index, step.index)
+        state = states[first]
+        if first != step.index and state in ("run", "if asked"):
+            found.append(Forecast(step, "same", f"the same as {plan.steps[first].id}"))
+            continue
         if state in ("cached", "not needed"):
             found.append(Forecast(step, state))
             continue

@@ -63,6 +63,7 @@ class Plan:
     """What a run would do.
 
     steps: in execution order. outputs: declared outputs by name. targets: indices of the steps that the run is for.
+    twins: steps that compute what an earlier one does, by the index of that one: whoever needs them gets its result.
     """
 
     workflow: Workflow
@@ -73,6 +74,7 @@ class Plan:
     muted: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     external_keys: dict[str, str] = field(default_factory=dict)
+    twins: dict[int, list[int]] = field(default_factory=dict)
     heads: dict[str, OpHead] = field(default_factory=dict, repr=False)
 
     def parts(self, step: Step) -> dict[str, Any]:
@@ -166,6 +168,8 @@ class Planner:
         keys: list[str] = []
         problems: list[Problem] = []
         bodies: dict[int, tuple[str, bool]] = {}
+        twins: dict[int, list[int]] = {}
+        first: dict[str, int] = {}
         renumber = len(kept) != len(expansion.instances)
         for new, old in enumerate(kept):
             instance = expansion.instances[old]
@@ -179,6 +183,10 @@ class Planner:
             step.key = make_key(self.head(op), step.own_values, inputs, keys, external_keys, body, nonce)
             keys.append(step.key)
             steps.append(step)
+            if (same := first.setdefault(step.key, new)) != new and not step.has_effects:
+                new_index[old] = same
+                twins.setdefault(same, []).append(new)
+                renumber = True
         if problems:
             raise ProblemsError(problems)
         outputs = {
@@ -193,11 +201,12 @@ class Planner:
             checked.scope.workflow,
             steps,
             outputs,
-            [new_index[i] for i in wanted],
+            list(dict.fromkeys(new_index[i] for i in wanted)),
             self.numeric,
             expansion.muted,
             [p for p in checked.problems if p.severity == "warning"],
             external_keys,
+            twins,
             self._heads,
         )
 

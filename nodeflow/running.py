@@ -97,7 +97,7 @@ class PlanRun:
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.values = Values(plan, executor.results, externals, self.lock)
-        self.schedule = Schedule(self.steps, set(), self)
+        self.schedule = Schedule(self.steps, set(), self, plan.twins)
         self.states = self.schedule.states
         self.seconds: dict[int, float] = {}
         self.started: dict[int, float] = {}

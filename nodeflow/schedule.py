@@ -3,6 +3,7 @@
 - A step is *demanded* when something wanted needs it. A demanded step with a stored result is finished at once, and
   what it needs is not demanded: so a cached run reaches back no further than it must.
 - A demanded step is ready when its last need is there. When one has no result, what depends on it has none either.
+- A step that has the key of an earlier one (a *twin*) is never demanded: it ends as the earlier one ends.
 - A value is dropped when its last demanded consumer is final. What a lazy input may still ask for is held until no
   demanded step with lazy inputs is left.
 
@@ -13,7 +14,7 @@ methods are called with the run's lock held. This module calls no node, loads no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from nodeflow.outcome import BLOCKED, CACHED, CANCELLED, DONE, FAILED, FINAL, PENDING, READY, WAITING
@@ -46,14 +47,17 @@ class Schedule:
     """The states of a plan's steps.
 
     Args:
-        stored: keys of results that are there already.
+        stored: keys of results that are there already. twins: steps that end as another does, by the other's index.
     """
 
-    def __init__(self, steps: list[Step], stored: set[str], watcher: Watcher) -> None:
+    def __init__(
+        self, steps: list[Step], stored: set[str], watcher: Watcher, twins: Mapping[int, list[int]] | None = None
+    ) -> None:
         count = len(steps)
         self.steps = steps
         self.stored = stored
         self.watcher = watcher
+        self.twins = twins or {}
         self.states = [PENDING] * count
         self.waiting = [0] * count
         self.users = [0] * count
@@ -80,6 +84,7 @@ class Schedule:
             if step.key in self.stored:
                 self.states[index] = CACHED
                 self.watcher.cached(index)
+                self._same_for_twins(index, CACHED)
                 continue
             self.states[index] = WAITING
             self.open += 1
@@ -122,6 +127,7 @@ class Schedule:
                 self._ready(consumer)
         self._release(index)
         self._drop(index)
+        self._same_for_twins(index, CACHED)
 
     def settle(self, index: int, state: int, cause: int | None = None) -> None:
         """A step is final and has no result; what waits for it is not going to run either."""
@@ -137,6 +143,7 @@ class Schedule:
                 self.watcher.blocked(current, cause)
             self._release(current)
             follow = CANCELLED if state == CANCELLED else BLOCKED
+            self._same_for_twins(current, follow, cause)
             todo += [(consumer, follow) for consumer in self.consumers[current]]
 
     def cancel_waiting(self) -> None:
@@ -174,6 +181,17 @@ class Schedule:
     def has(self, index: int, other: int) -> bool:
         """Whether a step has asked for another's value, and it is there."""
         return other in self.asked.get(index, ()) and self.states[other] in (DONE, CACHED)
+
+    def _same_for_twins(self, index: int, state: int, cause: int = 0) -> None:
+        """Steps that nobody waits for, because another computes the same, end as that one did."""
+        for twin in self.twins.get(index, ()):
+            if self.states[twin] == PENDING:
+                self.states[twin] = state
+                if state == CACHED:
+                    self.watcher.cached(twin)
+                elif state == BLOCKED:
+                    self.causes[twin] = cause
+                    self.watcher.blocked(twin, cause)
 
     def _ready(self, index: int) -> None:
         self.states[index] = READY

@@ -108,7 +108,13 @@ def _inputs(made: Plan) -> list[dict[str, Any]]:
 
 def _summary(made: Plan, steps: list[Forecast]) -> str:
     found = Counter(str(f.state) for f in steps)
-    words = {"run": "would run", "if asked": "only if asked for", "cached": "cached", "not needed": "not needed"}
+    words = {
+        "run": "would run",
+        "if asked": "only if asked for",
+        "same": "the same as another",
+        "cached": "cached",
+        "not needed": "not needed",
+    }
     parts = [f"{found[state]} {text}" for state, text in words.items() if found[state]]
     muted = f", {len(made.muted)} muted" if made.muted else ""
     return f"{len(steps)} steps: {', '.join(parts) or 'nothing to do'}{muted}"
