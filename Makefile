@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # one run at a time: threads that spin cost more than they bring (docs/decisions/0003-threads.md)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test test-slow lint docs bench parity eval-models clean
+.PHONY: help install web demo test test-slow test-browser lint lint-web docs bench parity eval-models clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -13,10 +13,13 @@ help: ## list the targets
 install: $(VENV)/.installed ## make .venv with nodeflow and what its tests need
 
 # An own torch build that is installed first (CPU, CUDA, ...) is left alone; else the range in pyproject.toml decides.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
+
+web: install ## build the canvas anew, if web/ has changed since (make install does it too)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --editable .
 
 demo: install ## draw a picture from a prompt: output/demo.png
 	$(BIN)/nodeflow run workflows/text-to-image.json --out output/demo.png
@@ -27,10 +30,20 @@ test: install ## run the tests (under ten minutes on two cores)
 test-slow: install ## run the long tests too
 	$(BIN)/python -m pytest
 
+test-browser: web ## run the canvas's tests (in Chromium: apt-get install chromium, or NODEFLOW_CHROMIUM=/path)
+	$(BIN)/python -m pytest tests/browser
+
+PYTHON_SOURCES := nodeflow nodes tests benchmarks training docs hatch_build.py
 lint: install ## ruff and mypy
-	$(BIN)/ruff check nodeflow nodes tests benchmarks training docs
-	$(BIN)/ruff format --check nodeflow nodes tests benchmarks training docs
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/mypy nodeflow
+
+lint-web: web/node_modules ## lint, types and unit tests of the canvas (needs npm)
+	cd web && npm run lint && npm run typecheck && npm test
+
+web/node_modules: web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules
 
 docs: install ## make docs/nodes/, docs/examples/, docs/problems.md and the schema anew from the code
 	$(BIN)/python -m docs.generate
