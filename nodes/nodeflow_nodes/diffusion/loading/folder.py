@@ -102,6 +102,7 @@ def _denoiser(path: Path, index: dict[str, Any], vae: VaeSpec | None, name: str 
     parametrisation, table = _sampling(family, architecture, config, scheduler)
     in_channels = int(config.get("in_channels", 4))
     vae_config = vae.config if vae else {}
+    facts = index.get("nodeflow", {})
     return DenoiserSpec(
         family=family,
         architecture=architecture,
@@ -113,7 +114,7 @@ def _denoiser(path: Path, index: dict[str, Any], vae: VaeSpec | None, name: str 
         in_channels=in_channels // 4 if architecture == "flux" else in_channels,
         latent_scale=float(vae_config.get("scaling_factor") or 1.0),
         latent_shift=float(vae_config.get("shift_factor") or 0.0),
-        downscale=vae.downscale if vae else 8,
+        downscale=vae.downscale if vae else int(facts.get("latent_factor", 8)),
     )
 
 

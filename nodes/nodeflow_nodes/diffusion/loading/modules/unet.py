@@ -17,15 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .mmdit import TwoLayers, timestep_features
+from .unet_parts import Level, Middle, Norms, TextEmbedding
 
-GROUPS = 32
 Depth = int | Sequence[int]
 PLAIN: dict[str, tuple[Any, ...]] = {
-    "act_fn": ("silu",), "norm_num_groups": (32,), "norm_eps": (1e-5,), "downsample_padding": (1,),
+    "act_fn": ("silu",), "norm_eps": (1e-5,), "downsample_padding": (1,),
     "mid_block_scale_factor": (1, 1.0), "flip_sin_to_cos": (True,), "freq_shift": (0,), "dropout": (0, 0.0),
     "center_input_sample": (False,), "only_cross_attention": (False,), "dual_cross_attention": (False,),
-    "class_embed_type": (None,), "num_class_embeds": (None,), "addition_embed_type": (None, "text_time"),
-    "resnet_time_scale_shift": ("default",), "resnet_skip_time_act": (False,), "time_embedding_type": ("positional",),
+    "class_embed_type": (None,), "num_class_embeds": (None,), "addition_embed_type": (None, "text", "text_time"),
+    "resnet_time_scale_shift": ("default", "scale_shift"), "resnet_skip_time_act": (False,),
+    "time_embedding_type": ("positional",),
     "encoder_hid_dim": (None,), "encoder_hid_dim_type": (None,), "time_cond_proj_dim": (None,),
     "conv_in_kernel": (3,), "conv_out_kernel": (3,), "attention_type": ("default",), "timestep_post_act": (None,),
     "time_embedding_act_fn": (None,), "mid_block_type": ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D"),
@@ -49,169 +50,6 @@ def supports(config: dict[str, Any]) -> bool:
     )
 
 
-class ResBlock(nn.Module):
-    """Two convolutions with the time embedding added between them."""
-
-    def __init__(self, inputs: int, outputs: int, embedding: int) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(GROUPS, inputs, eps=1e-5)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.time_emb_proj = nn.Linear(embedding, outputs)
-        self.norm2 = nn.GroupNorm(GROUPS, outputs, eps=1e-5)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.conv_shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        hidden = self.conv1(F.silu(self.norm1(x)))
-        hidden = hidden + self.time_emb_proj(F.silu(time))[:, :, None, None]
-        hidden = self.conv2(F.silu(self.norm2(hidden)))
-        return (x if self.conv_shortcut is None else self.conv_shortcut(x)) + hidden
-
-
-class Attention(nn.Module):
-    """Attention of picture tokens to themselves or to the text."""
-
-    def __init__(self, width: int, context: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_q = nn.Linear(width, width, bias=False)
-        self.to_k = nn.Linear(context, width, bias=False)
-        self.to_v = nn.Linear(context, width, bias=False)
-        self.to_out = nn.ModuleList([nn.Linear(width, width)])
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        query, key, value = (
-            y.view(y.shape[0], y.shape[1], self.heads, -1).transpose(1, 2)
-            for y in (self.to_q(x), self.to_k(context), self.to_v(context))
-        )
-        out = F.scaled_dot_product_attention(query, key, value)
-        return self.to_out[0](out.transpose(1, 2).reshape(x.shape))
-
-
-class Gated(nn.Module):
-    """A linear layer to twice the width, one half gating the other (GEGLU, Shazeer 2020)."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.proj = nn.Linear(width, 2 * hidden)
-
-    def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
-
-
-class FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.net = nn.ModuleList([Gated(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net[2](self.net[0](x))
-
-
-class TextBlock(nn.Module):
-    """Self-attention, attention to the text, feed-forward."""
-
-    def __init__(self, width: int, context: int, heads: int) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.attn1 = Attention(width, width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.attn2 = Attention(width, context, heads)
-        self.norm3 = nn.LayerNorm(width)
-        self.ff = FeedForward(width)
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        normed = self.norm1(x)
-        x = self.attn1(normed, normed) + x
-        x = self.attn2(self.norm2(x), context) + x
-        return self.ff(self.norm3(x)) + x
-
-
-class Transformer(nn.Module):
-    """Text blocks over the picture's cells."""
-
-    def __init__(self, width: int, context: int, heads: int, depth: int, linear: bool) -> None:
-        super().__init__()
-        self.linear = linear
-        self.norm = nn.GroupNorm(GROUPS, width, eps=1e-6)
-        self.proj_in = nn.Linear(width, width) if linear else nn.Conv2d(width, width, 1)
-        self.transformer_blocks = nn.ModuleList(TextBlock(width, context, heads) for _ in range(depth))
-        self.proj_out = nn.Linear(width, width) if linear else nn.Conv2d(width, width, 1)
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        batch, width, height, columns = x.shape
-        hidden = self.norm(x)
-        if not self.linear:
-            hidden = self.proj_in(hidden)
-        hidden = hidden.permute(0, 2, 3, 1).reshape(batch, height * columns, width)
-        if self.linear:
-            hidden = self.proj_in(hidden)
-        for block in self.transformer_blocks:
-            hidden = block(hidden, context)
-        if self.linear:
-            hidden = self.proj_out(hidden)
-        hidden = hidden.reshape(batch, height, columns, width).permute(0, 3, 1, 2).contiguous()
-        return (hidden if self.linear else self.proj_out(hidden)) + x
-
-
-class Resample(nn.Module):
-    """A convolution that halves the sides, or one after doubling them."""
-
-    def __init__(self, width: int, stride: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, stride=stride, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)
-
-
-class Level(nn.Module):
-    """The residual blocks of one resolution, with attention if `depths` are given, and the change to the next."""
-
-    def __init__(
-        self,
-        blocks: Sequence[tuple[int, int]],
-        embedding: int,
-        depths: Sequence[int] | None,
-        attention: tuple[int, int, bool],
-        down: bool = False,
-        up: bool = False,
-    ) -> None:
-        super().__init__()
-        context, heads, linear = attention
-        self.resnets = nn.ModuleList(ResBlock(inputs, outputs, embedding) for inputs, outputs in blocks)
-        self.attentions = None
-        width = blocks[-1][1]
-        if depths is not None:
-            self.attentions = nn.ModuleList(Transformer(width, context, heads, depth, linear) for depth in depths)
-        self.downsamplers = nn.ModuleList([Resample(width, 2)]) if down else None
-        self.upsamplers = nn.ModuleList([Resample(width, 1)]) if up else None
-
-    def block(self, index: int, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        x = self.resnets[index](x, time)
-        return x if self.attentions is None else self.attentions[index](x, context)
-
-
-class Middle(nn.Module):
-    """The lowest resolution: two residual blocks with attention between them, or one block (smaller SDXL models)."""
-
-    def __init__(self, width: int, embedding: int, depth: int, attention: tuple[int, int, bool]) -> None:
-        super().__init__()
-        context, heads, linear = attention
-        count = 2 if depth else 1
-        self.resnets = nn.ModuleList(ResBlock(width, width, embedding) for _ in range(count))
-        self.attentions = None
-        if depth:
-            self.attentions = nn.ModuleList([Transformer(width, context, heads, depth, linear)])
-
-    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        x = self.resnets[0](x, time)
-        if self.attentions is not None:
-            x = self.resnets[1](self.attentions[0](x, context), time)
-        return x
-
-
 class Half(nn.Module):
     """What U-Net and ControlNet have in common: embeddings, the way down and the middle."""
 
@@ -227,7 +65,10 @@ class Half(nn.Module):
         transformer_layers_per_block: Depth | Sequence[Depth] = 1,
         attention_head_dim: int | Sequence[int] = 8,
         use_linear_projection: bool = False,
+        norm_num_groups: int = 32,
+        resnet_time_scale_shift: str = "default",
         addition_embed_type: str | None = None,
+        addition_embed_type_num_heads: int = 64,
         addition_time_embed_dim: int | None = None,
         projection_class_embeddings_input_dim: int | None = None,
         **unused: Any,
@@ -243,25 +84,33 @@ class Half(nn.Module):
         self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
         self.time_embedding = TwoLayers(widths[0], self.embedding)
         self.added = addition_time_embed_dim or 0
+        self.norms = Norms(norm_num_groups, resnet_time_scale_shift == "scale_shift")
+        self.add_embedding: nn.Module | None = None
         if addition_embed_type == "text_time":
             self.add_embedding = TwoLayers(projection_class_embeddings_input_dim or 0, self.embedding)
+        elif addition_embed_type == "text":
+            self.add_embedding = TextEmbedding(cross_attention_dim, self.embedding, addition_embed_type_num_heads)
         self.down_blocks = nn.ModuleList()
         channels = widths[0]
         for i, (width, kind) in enumerate(zip(widths, down_block_types, strict=True)):
             blocks = [(channels if j == 0 else width, width) for j in range(layers_per_block)]
             depths = _depths(self.depths[i], layers_per_block) if kind.startswith("Cross") else None
             self.down_blocks.append(
-                Level(blocks, self.embedding, depths, self.attention[i], down=i < levels - 1),
+                Level(blocks, self.embedding, depths, self.attention[i], self.norms, down=i < levels - 1),
             )
             channels = width
         last = self.depths[-1]
         depth = (last if isinstance(last, int) else last[-1]) if mid_block_type == "UNetMidBlock2DCrossAttn" else 0
-        self.mid_block = Middle(channels, self.embedding, depth, self.attention[-1])
+        self.mid_block = Middle(channels, self.embedding, depth, self.attention[-1], self.norms)
 
-    def embed(self, timestep: Tensor, like: Tensor, pooled: Tensor | None, time_ids: Tensor | None) -> Tensor:
-        """Time (and SDXL's pooled text and sizes) as one vector [B, E]."""
+    def embed(
+        self, timestep: Tensor, like: Tensor, context: Tensor, pooled: Tensor | None, time_ids: Tensor | None
+    ) -> Tensor:
+        """Time (and the text, or SDXL's pooled text and sizes) as one vector [B, E]."""
         time = self.time_embedding(timestep_features(timestep, self.widths[0]).to(like.dtype))
-        if pooled is not None and time_ids is not None:
+        if isinstance(self.add_embedding, TextEmbedding):
+            time = time + self.add_embedding(context)
+        elif self.add_embedding is not None and pooled is not None and time_ids is not None:
             sizes = timestep_features(time_ids.flatten(), self.added).reshape(len(pooled), -1)
             time = time + self.add_embedding(torch.cat([pooled, sizes], dim=-1).to(like.dtype))
         return time
@@ -303,9 +152,9 @@ class UNet(Half):
             ]
             depth = _depths(depths[i], self.layers + 1) if kind.startswith("Cross") else None
             attention = self.attention[levels - 1 - i]
-            self.up_blocks.append(Level(blocks, self.embedding, depth, attention, up=i < levels - 1))
+            self.up_blocks.append(Level(blocks, self.embedding, depth, attention, self.norms, up=i < levels - 1))
             channels = width
-        self.conv_norm_out = nn.GroupNorm(GROUPS, widths[-1], eps=1e-5)
+        self.conv_norm_out = nn.GroupNorm(self.norms.groups, widths[-1], eps=1e-5)
         self.conv_out = nn.Conv2d(widths[-1], out_channels, 3, padding=1)
 
     def forward(
@@ -324,7 +173,7 @@ class UNet(Half):
             pooled, time_ids: SDXL's pooled text [B, P] and sizes [B, 6].
             control: residuals of ControlNets: "down" for each state on the way down, "mid" one.
         """
-        time = self.embed(timestep, x, pooled, time_ids)
+        time = self.embed(timestep, x, context, pooled, time_ids)
         states = self.way_down(self.conv_in(x), time, context)
         x = self.mid_block(states[-1], time, context)
         if control is not None:
@@ -386,7 +235,7 @@ class ControlNet(Half):
         time_ids: Tensor | None = None,
     ) -> dict[str, list[Tensor]]:
         """Residuals for each state of the way down ("down") and for the middle ("mid")."""
-        time = self.embed(timestep, x, pooled, time_ids)
+        time = self.embed(timestep, x, context, pooled, time_ids)
         states = self.way_down(self.conv_in(x) + self.controlnet_cond_embedding(hint), time, context)
         middle = self.mid_block(states[-1], time, context)
         down = [layer(state) for layer, state in zip(self.controlnet_down_blocks, states, strict=True)]
