@@ -117,14 +117,22 @@ class Engine:
         settings: None: those of this process's environment.
         catalogue: None: the installed packs.
         cache: False: nothing is looked up or kept.
+        working_folder: whether recipes may read files from the process's working folder (a server's is nobody's
+            choice: there only the input roots count).
     """
 
     def __init__(
-        self, settings: Settings | None = None, catalogue: Catalogue | None = None, *, cache: bool = True
+        self,
+        settings: Settings | None = None,
+        catalogue: Catalogue | None = None,
+        *,
+        cache: bool = True,
+        working_folder: bool = True,
     ) -> None:
         self.settings = settings or Settings.load()
         self._catalogue = catalogue
         self._caching = cache
+        self._working_folder = working_folder
         self.warnings: list[CacheWarning] = []
         self.device_gate = DeviceGate()
 
@@ -177,7 +185,9 @@ class Engine:
 
     def files(self, recipe: Path | None = None) -> Files:
         """Where the files of a recipe may lie: beside it, in the working folder, in the input roots."""
-        roots = [*([recipe.resolve().parent] if recipe else []), Path.cwd(), *self.settings.input_roots]
+        beside = [recipe.resolve().parent] if recipe else []
+        here = [Path.cwd()] if self._working_folder else []
+        roots = [*beside, *here, *self.settings.input_roots]
         models = [self.settings.home / "models", *self.settings.model_folders, *self.catalogue.model_folders]
         return Files(tuple(models), tuple(dict.fromkeys(roots)), self.hashes.digest)
 
@@ -206,6 +216,7 @@ class Engine:
         targets: Iterable[str] | None = None,
         out: Path | None = None,
         values: bool = True,
+        on_plan: Callable[[Plan], None] | None = None,
         on_event: Callable[[Event], None] | None = None,
         cancel: threading.Event | None = None,
         fail_fast: bool = False,
@@ -217,6 +228,7 @@ class Engine:
             path: the recipe's file, if it has one: files it names may lie beside it.
             out: folder (or file) that declared outputs are written to; None: nothing is written but what nodes save.
             values: whether the outputs' values are wanted in memory.
+            on_plan: called with the plan (exports included) before anything runs.
 
         Raises:
             ProblemsError: if the recipe has problems. StoreError: if results cannot be written.
@@ -228,6 +240,8 @@ class Engine:
             plan, exports = with_exports(plan, planner, export, values=values)
         publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports)
         publisher.check_writable()
+        if on_plan is not None:
+            on_plan(plan)
         recorder = Recorder(self.records, self._warn) if record else None
         run_id = uuid.uuid4().hex
         if recorder is not None:
