@@ -13,9 +13,10 @@ from typing import Any
 
 from docs.examples import EXAMPLES, results
 from docs.examples.pages import example_lines, workflow_lines
+from nodeflow.annotations import Choices, InputFile, ModelFile
 from nodeflow.cli import reference
 from nodeflow.op import Op
-from nodeflow.ports import Choices, InputFile, ModelFile, Port
+from nodeflow.ports import Port
 from nodeflow.problems import CODES
 from nodeflow.registry import Catalogue, installed
 from nodeflow.types import TensorType, port_types

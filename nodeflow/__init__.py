@@ -19,7 +19,7 @@ _HOMES = {
         "Sigmas", "Table", "Tensor", "TensorType", "TextEncoder", "UpscaleModel", "Vae", "Video",
         "WeightsHandle", "port_type",
     ),
-    "ports": ("Body", "Choices", "InputFile", "ModelFile", "Multiline", "Range", "Seed"),
+    "annotations": ("Body", "Choices", "InputFile", "ModelFile", "Multiline", "Range", "Seed"),
     "op": ("Context", "Op", "node"),
     "weights": ("WeightsPool", "weights_loader"),
     "workflow": ("Workflow",),

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nodeflow.edges import describe
 from nodeflow.errors import NodeflowError
 from nodeflow.op import Op, current_builder
-from nodeflow.ports import SAFE_INTEGER, describe
+from nodeflow.ports import SAFE_INTEGER
 from nodeflow.problems import did_you_mean
 from nodeflow.workflow import Input, Node, Workflow
 

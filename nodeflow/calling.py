@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nodeflow.context import Carried, RunContext, loading_seconds
+from nodeflow.edges import describe, misfit
 from nodeflow.errors import Cancelled, NodeError
 from nodeflow.events import NodeFinished, NodeStarted
 from nodeflow.keys import Source
 from nodeflow.mutation import private
 from nodeflow.outcome import RUNNING, Outputs
 from nodeflow.planner import Step, refs
-from nodeflow.ports import describe, misfit
 
 if TYPE_CHECKING:
     import asyncio

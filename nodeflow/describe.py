@@ -6,8 +6,9 @@ import enum
 from collections.abc import Iterable
 from typing import Any
 
+from nodeflow.annotations import Choices, InputFile, ModelFile, Multiline, Range, SeedWidget
 from nodeflow.op import Op
-from nodeflow.ports import Choices, InputFile, ModelFile, Multiline, Port, Range, SeedWidget
+from nodeflow.ports import Port
 from nodeflow.problems import nearest
 from nodeflow.registry import Catalogue, Pack
 

@@ -11,10 +11,10 @@ import io
 import wave
 from typing import Any, NamedTuple
 
+from nodeflow.edges import describe
 from nodeflow.errors import NodeError
 from nodeflow.jsonio import dump_json
 from nodeflow.op import Context, node
-from nodeflow.ports import describe
 from nodeflow.types import Artefact, Audio, Figure, Latent, Table, Video
 
 SUFFIXES = {

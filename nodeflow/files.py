@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from nodeflow.ports import InputFile, ModelFile, Port
+from nodeflow.annotations import InputFile, ModelFile
+from nodeflow.ports import Port
 from nodeflow.problems import Problem, did_you_mean, nearest
 from nodeflow.types import File
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nodeflow.ports import ModelFile
+from nodeflow.annotations import ModelFile
 from nodeflow.recorder import versions
 from nodeflow.registry import Catalogue
 

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
+from nodeflow.annotations import Body
+from nodeflow.edges import EdgeType, describe
 from nodeflow.errors import NodeflowError
-from nodeflow.ports import MISSING, Body, EdgeType, Port, describe, make_port
+from nodeflow.ports import MISSING, Port, make_port
 from nodeflow.types import holds_tensors
 
 OP_NAME = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)+")

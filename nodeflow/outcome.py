@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from nodeflow.edges import describe
 from nodeflow.errors import NodeflowError
 from nodeflow.keys import Const, Ref, Source
 from nodeflow.planner import Plan, Step
-from nodeflow.ports import describe
 
 PENDING, WAITING, READY, RUNNING, DONE, CACHED, FAILED, BLOCKED, CANCELLED = range(9)
 STATES = ("pending", "waiting", "ready", "running", "computed", "cached", "failed", "blocked", "cancelled")

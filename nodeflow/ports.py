@@ -1,8 +1,7 @@
 """Ports: what a node's annotations mean for wires, widgets and values.
 
-An annotation is read once into a `Port`. Edge types are small immutable values that can be compared and printed; the
-rule for a legal edge is `accepts`, the rule for a literal value is `Port.parse`, the rule for a computed value is
-`misfit`. This module knows types, not nodes or workflows.
+An annotation is read once into a `Port`; the rule for a literal value is `Port.parse`. This module knows types, not
+nodes or workflows.
 """
 
 from __future__ import annotations
@@ -12,225 +11,20 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Literal, TypeVar, Union
 
 import annotated_types
 
+from nodeflow.annotations import Body
+from nodeflow.edges import PLAIN, EdgeType, describe, edge_type
 from nodeflow.errors import NodeError
-from nodeflow.types import File, TensorType, port_types
+from nodeflow.types import File
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
 SAFE_INTEGER = 2**53
 """Above this, JavaScript loses integers; they are written as strings of digits."""
-
-_PLAIN: dict[type, str] = {str: "str", int: "int", float: "float", bool: "bool", type(None): "None", dict: "dict"}
-
-
-# --- what annotations may carry -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Range(annotated_types.GroupedMetadata):
-    """Smallest and largest value (both allowed), and the step that a widget moves by. `unit` is shown beside it."""
-
-    ge: float | None = None
-    le: float | None = None
-    step: float | None = None
-    unit: str = ""
-
-    def __iter__(self) -> Iterator[annotated_types.BaseMetadata]:
-        if self.ge is not None:
-            yield annotated_types.Ge(self.ge)
-        if self.le is not None:
-            yield annotated_types.Le(self.le)
-
-
-@dataclass(frozen=True)
-class Multiline:
-    """A hint for widgets: the text is long."""
-
-
-@dataclass(frozen=True)
-class SeedWidget:
-    """A hint for widgets: the number is a seed (fixed, random or +1)."""
-
-
-Seed = typing.Annotated[int, Range(0, 2**64 - 1), SeedWidget()]
-"""A seed: 0 .. 2**64 - 1."""
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """On a `File` port: the value names a file or folder below the model folders' `folder` (ComfyUI's folder names)."""
-
-    folder: str
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """On a `File` port: the value is a path inside the input roots, with one of `suffixes` (lower case, with dot)."""
-
-    suffixes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Choices:
-    """A list of choices known only when asked for; called each time, never at import. Must not import torch."""
-
-    provider: Callable[[], list[str]]
-
-
-class Body:
-    """On a control-flow node's port: the name of one of the recipe's `definitions`, run by the node."""
-
-
-# --- edge types ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class EdgeType:
-    """A union of members. A member is a class, `Any`, a `TypeVar`, or (`list`, EdgeType)."""
-
-    members: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return " | ".join(_member_name(m) for m in self.members)
-
-    @cached_property
-    def is_any(self) -> bool:
-        return Any in self.members
-
-    @cached_property
-    def item(self) -> EdgeType | None:
-        """The item type, if this is (a union with) a list."""
-        return next((m[1] for m in self.members if isinstance(m, tuple)), None)
-
-    @cached_property
-    def variable(self) -> TypeVar | None:
-        return next((m for m in self.members if isinstance(m, TypeVar)), None)
-
-
-ANY = EdgeType((Any,))
-
-
-def _member_name(member: Any) -> str:
-    if isinstance(member, tuple):
-        return f"list[{member[1]}]"
-    if member is Any:
-        return "any"
-    return _PLAIN.get(member) or str(member.__name__)
-
-
-def list_of(item: EdgeType) -> EdgeType:
-    return EdgeType(((list, item),))
-
-
-def edge_type(annotation: Any) -> EdgeType:
-    """The edge type that an annotation stands for.
-
-    Raises:
-        TypeError: if it is none (a class that is not registered, `dict[...]`, a callable, ...).
-    """
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return edge_type(typing.get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        members: list[Any] = []
-        for part in typing.get_args(annotation):
-            members += [m for m in edge_type(part).members if m not in members]
-        return EdgeType(tuple(members))
-    if origin is Literal:
-        kinds = {type(choice) for choice in typing.get_args(annotation)}
-        return EdgeType(tuple(k for k in _PLAIN if k in kinds))
-    if origin is list:
-        return list_of(edge_type(typing.get_args(annotation)[0]))
-    if annotation is list:
-        return list_of(ANY)
-    if annotation is Any:
-        return ANY
-    if annotation is None:
-        return EdgeType((type(None),))
-    if isinstance(annotation, TypeVar):
-        return EdgeType((annotation,))
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return EdgeType((annotation,))
-    registered = port_types().get(getattr(annotation, "__name__", "")) is annotation
-    if annotation in _PLAIN or annotation is Body or registered:
-        return EdgeType((annotation,))
-    raise TypeError(
-        f"{annotation!r} is no port type: use str, int, float, bool, Literal, Enum, list[...], X | None, "
-        "a class of nodeflow.types, or your own registered with @port_type"
-    )
-
-
-@lru_cache(maxsize=4096)
-def accepts(target: EdgeType, source: EdgeType) -> bool:
-    """Whether a value of type `source` may go into `target`: each member of `source` is a subclass of a member of
-    `target`, or `int` where `target` takes `float`. Nothing else is coerced: `bool` is not `int`."""
-    if target.is_any or target.variable is not None:
-        return True
-    return all(any(_member_accepts(t, s) for t in target.members) for s in source.members)
-
-
-def _member_accepts(target: Any, source: Any) -> bool:
-    if source is Any or isinstance(source, TypeVar):
-        return True  # known only at run time: the value is checked when it arrives
-    if isinstance(target, tuple) or isinstance(source, tuple):
-        return isinstance(target, tuple) and isinstance(source, tuple) and accepts(target[1], source[1])
-    if target is source:
-        return True
-    if target is float:
-        return source is int
-    if target in _PLAIN or source in _PLAIN:
-        return target is str and issubclass(source, str) and source is not str
-    return issubclass(source, target)
-
-
-def misfit(value: Any, edge: EdgeType) -> str | None:
-    """What is wrong with a computed `value` for `edge`, in words; None if it fits. Looks at types and shapes only."""
-    members = edge.members
-    if len(members) == 1:
-        return _member_misfit(value, members[0])
-    problems = [_member_misfit(value, m) for m in members]
-    return None if None in problems else f"expected {edge}, got {describe(value)}"
-
-
-def _member_misfit(value: Any, member: Any) -> str | None:
-    if member is Any or isinstance(member, TypeVar):
-        return None
-    if isinstance(member, tuple):
-        if not isinstance(value, list):
-            return f"expected a list, got {describe(value)}"
-        for index, item in enumerate(value):
-            if problem := misfit(item, member[1]):
-                return f"item {index}: {problem}"
-        return None
-    if issubclass(member, TensorType):
-        wrong: str | None = member.problem(value)
-        return wrong
-    if member is float:
-        return None if type(value) in (int, float) else f"expected float, got {describe(value)}"
-    if type(value) is member or (isinstance(value, member) and type(value) is not bool):
-        return None
-    return f"expected {_member_name(member)}, got {describe(value)}"
-
-
-def describe(value: Any, limit: int = 80) -> str:
-    """A value in a few words, for messages: tensors by shape and dtype, the rest by its shortened repr."""
-    if hasattr(value, "untyped_storage"):
-        return f"a tensor {list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-    if value is None or isinstance(value, (bool, int, float, str)):
-        text = repr(value)
-        return text if len(text) <= limit else text[: limit - 1] + "…"
-    if isinstance(value, (list, tuple)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
-
-
-# --- ports --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -289,7 +83,7 @@ class Port:
 
     @cached_property
     def _checks_linked(self) -> bool:
-        plain = all(m in _PLAIN or (isinstance(m, type) and issubclass(m, enum.Enum)) for m in self.type.members)
+        plain = all(m in PLAIN or (isinstance(m, type) and issubclass(m, enum.Enum)) for m in self.type.members)
         return plain and (self.type.members == (float,) or self.choices is not None or bool(self.metadata))
 
     def received(self, value: Any) -> Any:
@@ -328,7 +122,7 @@ def _literal(member: Any) -> bool:
         return any(_literal(m) for m in member[1].members)
     if member is Any or isinstance(member, TypeVar) or member is File or member is Body:
         return True
-    plain = member in _PLAIN and member is not type(None)
+    plain = member in PLAIN and member is not type(None)
     return plain or (isinstance(member, type) and issubclass(member, enum.Enum))
 
 

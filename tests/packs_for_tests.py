@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
+from nodeflow.annotations import Body, Choices, InputFile, ModelFile, Range, Seed
 from nodeflow.executor import CACHED, DONE, STATES, Executor, Outcome, Outputs
 from nodeflow.files import Files
 from nodeflow.op import Context, Op, node
 from nodeflow.planner import Plan, Planner
-from nodeflow.ports import Body, Choices, InputFile, ModelFile, Range, Seed
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.registry import Catalogue, Pack, make_catalogue
 from nodeflow.types import File, Image, Latent, Sampler

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeflow.annotations import InputFile, ModelFile
 from nodeflow.files import FileProblem, Files
-from nodeflow.ports import InputFile, ModelFile, Port, make_port
+from nodeflow.ports import Port, make_port
 from nodeflow.types import File
 
 ANY_FILE = make_port("f", Annotated[File, InputFile()])

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     "errors",
-    "types",
+    "types annotations",
+    "edges",
     "ports problems events",
     "op jsonio migrate weights mutation numeric settings database process",
     "workflow registry files",

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from nodeflow.edges import edge_type
 from nodeflow.errors import NodeflowError
 from nodeflow.op import Context, Op, node, output_name, parse_docstring
-from nodeflow.ports import MISSING, edge_type
+from nodeflow.ports import MISSING
 from nodeflow.types import File, Image, LanguageModel, Latent, Sampler
 from tests.packs_for_tests import Split, add, brightness, each_turn, options, picture, save, split, total
 

@@ -10,21 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nodeflow.ports import (
-    ANY,
-    Choices,
-    EdgeType,
-    ModelFile,
-    Port,
-    Range,
-    Seed,
-    accepts,
-    describe,
-    edge_type,
-    list_of,
-    make_port,
-    misfit,
-)
+from nodeflow.annotations import Choices, ModelFile, Range, Seed
+from nodeflow.edges import ANY, EdgeType, accepts, describe, edge_type, list_of, misfit
+from nodeflow.ports import Port, make_port
 from nodeflow.types import File, Image, Latent, Mask, Model, Sigmas, WeightsHandle, port_type
 from tests.packs_for_tests import Colour, FakeTensor
 

@@ -138,7 +138,7 @@ def _value_text(port: dict[str, Any]) -> str:
     if port["required"]:
         parts.append("link, required" if port.get("link_only") else "required")
     elif port["default"] is not None:
-        from nodeflow.ports import describe as in_words
+        from nodeflow.edges import describe as in_words
 
         parts.append(f"= {in_words(port['default'], 40)}")
     else:

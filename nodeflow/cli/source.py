@@ -153,7 +153,7 @@ def _refuse(name: str) -> Any:
 def _takes_text(port: Port) -> bool:
     import enum
 
-    from nodeflow.ports import Body
+    from nodeflow.annotations import Body
     from nodeflow.types import File
 
     members = [m for m in port.type.members if isinstance(m, type)]

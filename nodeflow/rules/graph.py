@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nodeflow.ports import describe
+from nodeflow.edges import describe
 from nodeflow.problems import did_you_mean
 from nodeflow.rules.finding import Finding
 from nodeflow.rules.scope import Scope, sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nodeflow.ports import ANY, EdgeType, accepts
+from nodeflow.edges import ANY, EdgeType, accepts
 from nodeflow.problems import did_you_mean
 from nodeflow.rules.finding import Finding
 from nodeflow.rules.scope import NodeView, Scope, Session, bypass_inputs, sources

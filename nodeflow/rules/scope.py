@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from nodeflow.edges import ANY, EdgeType, accepts, describe, edge_type, list_of
 from nodeflow.errors import NodeflowError
 from nodeflow.files import Files
 from nodeflow.op import OP_NAME, OP_VERSION, Op
-from nodeflow.ports import ANY, EdgeType, Port, accepts, describe, edge_type, list_of
+from nodeflow.ports import Port
 from nodeflow.problems import Problem, did_you_mean
 from nodeflow.registry import Catalogue
 from nodeflow.workflow import SUBWORKFLOW, Node, Workflow

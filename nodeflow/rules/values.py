@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nodeflow.annotations import Choices
+from nodeflow.edges import describe
 from nodeflow.files import FileProblem
-from nodeflow.ports import Choices, Port, describe
+from nodeflow.ports import Port
 from nodeflow.problems import did_you_mean
 from nodeflow.rules.finding import Finding
 from nodeflow.rules.scope import NodeView, Scope, Session

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nodeflow.annotations import ModelFile
 from nodeflow.jsonio import canonical
 from nodeflow.op import Op
-from nodeflow.ports import ModelFile
 from nodeflow.share.pictures import Difference, PictureError, compare, opened
 from nodeflow.why import explain, root_causes
 from nodeflow.workflow import Node, Workflow

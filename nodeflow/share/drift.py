@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nodeflow.annotations import InputFile, ModelFile
 from nodeflow.files import FileProblem
-from nodeflow.ports import InputFile, ModelFile, Port
+from nodeflow.ports import Port
 from nodeflow.problems import ProblemsError
 from nodeflow.share.lock import FileLock, InputLock, Lock, ModelLock, PackLock, shown
 from nodeflow.share.survey import file_lock, model_lock, pack_lock, survey, versions

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from nodeflow import __version__
+from nodeflow.annotations import ModelFile
 from nodeflow.errors import NodeflowError
 from nodeflow.export import export
 from nodeflow.filehash import folder_files
 from nodeflow.jsonio import number_text
 from nodeflow.planner import Plan, Planner, Step, refs, with_exports
-from nodeflow.ports import ModelFile
 from nodeflow.recorder import LIBRARIES
 from nodeflow.rules import Checked
 from nodeflow.share.card import provenance

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from nodeflow import Context, Range, node
-from nodeflow.ports import Multiline
+from nodeflow.annotations import Multiline
 
 
 @node("trial/text")

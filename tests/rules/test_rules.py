@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import pytest
 
+from nodeflow.annotations import Choices
 from nodeflow.files import Files
 from nodeflow.op import node
-from nodeflow.ports import Choices
 from nodeflow.problems import CODES, Problem, ProblemsError
 from nodeflow.registry import Catalogue, Pack
 from nodeflow.rules import check

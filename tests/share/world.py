@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
+from nodeflow.annotations import Body, InputFile, ModelFile, Seed
 from nodeflow.engine import Engine
 from nodeflow.op import Context, node
-from nodeflow.ports import Body, InputFile, ModelFile, Seed
 from nodeflow.registry import Pack, load_pack, make_catalogue
 from nodeflow.settings import Settings
 from nodeflow.types import Figure, File

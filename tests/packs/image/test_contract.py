@@ -1,14 +1,18 @@
 """What holds for every node of the image, mask, latent and value packs, whatever it does."""
 
 import copy
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from nodeflow import Figure, Image, Latent, Mask, Op, Table
+from docs.examples.small_models import bilinear_upscaler
+from nodeflow import Figure, Image, Latent, Mask, Op, Table, UpscaleModel
 from nodeflow.context import StandaloneContext
-from nodeflow.ports import Port, misfit
+from nodeflow.edges import misfit
+from nodeflow.ports import Port
 from nodeflow.registry import load_pack
 
 PACKS = [load_pack(name, f"nodeflow_nodes.{name}") for name in ("image", "mask", "latent", "value")]
@@ -23,6 +27,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "value/table_column": {"column": "a"},
     "value/switch": {"condition": True, "on_true": lambda: 1, "on_false": lambda: 2},
 }
+SMALL = bilinear_upscaler(Path(tempfile.mkdtemp()) / "bilinear.safetensors")
 FILES = {name for name, op in OPS.items() if any(port.is_file and port.required for port in op.inputs.values())}
 
 
@@ -33,6 +38,7 @@ def noise(*shape: int) -> torch.Tensor:
 def example(port: Port) -> Any:
     """A value for a port that has no default."""
     samples: dict[Any, Any] = {
+        UpscaleModel: UpscaleModel("image/upscale_model", str(SMALL), "0" * 64),
         Image: noise(2, 3, 12, 16), Mask: noise(2, 1, 12, 16), Latent: Latent(noise(2, 4, 6, 8), noise(2, 1, 6, 8)),
         Table: Table(("a", "b"), ((1, "x"), (2, None))), str: "a text", int: 3, float: 0.5, bool: True, Any: 1,
     }  # fmt: skip
