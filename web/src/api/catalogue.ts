@@ -1,8 +1,8 @@
 /** The installed ops and types, read once and read again when the server restarts. */
 
 import { create } from "zustand";
+import { readJson } from "../model/json";
 import { inWords, send } from "./http";
-import { parseJson } from "./json";
 import type { NodeType, NodeTypes, TypeInfo } from "./types";
 
 export interface Catalogue {
@@ -39,7 +39,7 @@ export async function loadCatalogue(): Promise<void> {
     const response = await send("GET", "/api/node-types", etag ? { headers: { "If-None-Match": etag } } : {});
     if (response.status === 304) return;
     etag = response.headers.get("etag") ?? "";
-    const answer = parseJson(await response.text()) as NodeTypes;
+    const answer = readJson(await response.text()) as NodeTypes;
     useCatalogue.setState({ ...catalogueOf(answer), state: "ready", error: "" });
   } catch (error) {
     if (useCatalogue.getState().state !== "ready") useCatalogue.setState({ state: "failed", error: inWords(error) });

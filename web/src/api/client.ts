@@ -1,7 +1,7 @@
 /** Each route of the server that the canvas uses, by name. */
 
+import { readJson } from "../model/json";
 import { address, get, post, query, request, send } from "./http";
-import { parseJson } from "./json";
 import type {
   Accepted,
   ArtefactPage,
@@ -48,7 +48,7 @@ export const workflow = (id: string) => text(`/api/workflows/${name(id)}`);
 export async function saveWorkflow(id: string, document: Document, etag: string) {
   const headers: Record<string, string> = etag === "" ? { "If-None-Match": "*" } : { "If-Match": quoted(etag) };
   const response = await send("PUT", `/api/workflows/${name(id)}`, { body: document, headers });
-  const info = parseJson(await response.text()) as WorkflowInfo;
+  const info = readJson(await response.text()) as WorkflowInfo;
   return { info, etag: response.headers.get("etag") ?? info.etag };
 }
 export const removeWorkflow = (id: string, etag: string) =>

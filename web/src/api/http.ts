@@ -1,6 +1,6 @@
 /** The server's HTTP API: typed requests; an answer that says no becomes an `ApiError` with its problems. */
 
-import { jsonText, parseJson } from "./json";
+import { readJson, writeJson } from "../model/json";
 import type { ProblemDocument, ProblemItem } from "./types";
 
 /** Relative to the page, so that the canvas also works below a sub-path. */
@@ -42,7 +42,7 @@ async function problemOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   if ((response.headers.get("content-type") ?? "").includes("json")) {
     try {
-      const found = parseJson(text) as Partial<ProblemDocument>;
+      const found = readJson(text) as Partial<ProblemDocument>;
       const title = typeof found.title === "string" ? found.title : response.statusText;
       return new ApiError({ ...found, title: title || `HTTP ${response.status}`, status: response.status });
     } catch {
@@ -70,7 +70,7 @@ export async function send(method: string, path: string, options: RequestOptions
     body = options.bytes;
   } else if (method !== "GET") {
     headers["Content-Type"] = "application/json";
-    body = jsonText(options.body ?? {});
+    body = writeJson(options.body ?? {}, 0);
   }
   let response: Response;
   try {
@@ -94,7 +94,7 @@ export async function send(method: string, path: string, options: RequestOptions
 
 async function json<T>(response: Response): Promise<T> {
   if (response.status === 204) return undefined as T;
-  return parseJson(await response.text()) as T;
+  return readJson(await response.text()) as T;
 }
 
 /** Send a request; the answer as parsed JSON. */
