@@ -161,3 +161,15 @@ def _(graph: Graph) -> None:
 def _(graph: Graph) -> None:
     a, b = landscape(), shape("#e58fb1", 0.2, 0.2, 0.6, 0.6, on=plain("#3c4f76"))
     graph.output("image", use("image/stitch", a=a, b=b, direction="right", gap=6))
+
+
+def enlarged(name: str, note: str) -> None:
+    @example(name, note, needs="an upscale model (here one worked out by hand, which interpolates)")
+    def fill(graph: Graph) -> None:
+        before = use("image/resize", image=landscape(), width=64, height=64)
+        model = use("image/load_upscale_model", model="bilinear-2x")
+        outputs(graph, before=before, after=use("image/upscale_with_model", image=before, upscale_model=model))
+
+
+enlarged("image/load_upscale_model", "The model doubles the picture's sides; its file says so.")
+enlarged("image/upscale_with_model", "Twice as large. A real model (Real-ESRGAN, say) would also draw new detail.")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.examples.kit import EXAMPLES, ROOT, Example
+from docs.examples.small_models import write_models
 from nodeflow.engine import Engine, Run
 from nodeflow.export import encode, pixels
 from nodeflow.settings import Settings
@@ -50,7 +51,8 @@ def recorded() -> dict[str, Any]:
 
 
 def engine(folder: Path) -> Engine:
-    """One for all examples, with a cache: they share a picture and a model."""
+    """One for all examples, with a cache: they share a picture and a model. Its model folder has `small_models`."""
+    write_models(folder / "models")
     return Engine(Settings(home=folder, cache=folder / "cache", output=folder / "output"))
 
 

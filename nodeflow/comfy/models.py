@@ -18,6 +18,7 @@ FOLDERS = {
     "diffusion/load_controlnet": {"control_net": "controlnet"},
     "diffusion/apply_lora": {"lora": "loras"},
     "diffusion/apply_lora_model": {"lora": "loras"},
+    "image/load_upscale_model": {"model": "upscale_models"},
 }
 MAX_MODELS = 1_000
 _FOLDER = re.compile(r"[A-Za-z0-9_]{1,64}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nodeflow.comfy import builders as build
 from nodeflow.comfy.rule import Rule
-from nodeflow.comfy.rules.values import BLEND, COLOUR, FILTERS, FIT, INPUT
+from nodeflow.comfy.rules.values import BLEND, COLOUR, FILE, FILTERS, FIT, INPUT
 
 ALIASED = "smaller pictures are antialiased, there only with area and lanczos"
 
@@ -58,6 +58,21 @@ RULES: tuple[Rule, ...] = (
         {"upscale_method": FILTERS},
         build=build.square_size,
         export=False,
+    ),
+    Rule(
+        "UpscaleModelLoader",
+        "image/load_upscale_model",
+        "model_name>model",
+        "upscale_model",
+        converts={"model_name": FILE},
+    ),
+    Rule(
+        "ImageUpscaleWithModel",
+        "image/upscale_with_model",
+        "upscale_model image",
+        "image",
+        {"tile": 512, "overlap": 32},
+        note="tiles fade into each other over half their overlap, there over all of it",
     ),
     Rule(
         "ImageBatch",

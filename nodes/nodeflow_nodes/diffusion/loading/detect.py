@@ -20,6 +20,9 @@ VAE_PLACES = ("first_stage_model.", "vae.", "")
 LORA_SIGN = re.compile(
     r"\.(?:lora_(?:down|up|A|B)|lora\.(?:down|up)|lora_(?:mid)|hada_w1_a|lokr_w[12]|dora_scale)(?:\.|$)"
 )
+UPSCALE_SIGN = re.compile(
+    r"(?:params_ema\.|params\.|module\.)?(?:body\.\d|model\.[01]\.|RRDB_trunk|layers\.0\.residual_group)"
+)
 FAMILY_NAMES = {**unet.NAMES, "sd3": "Stable Diffusion 3", "flux": "Flux"}
 
 
@@ -45,7 +48,7 @@ def kind(header: Header) -> str:
         return "vae"
     if text.encoder(header, "") is not None:
         return "text"
-    if any(k.startswith(("body.", "model.0.", "model.1.sub", "layers.0.residual_group")) for k in keys):
+    if any(UPSCALE_SIGN.match(key) for key in keys):
         return "upscale"
     return "unknown"
 
@@ -63,7 +66,7 @@ KIND_NAMES = {
     "denoiser": "a diffusion model alone (load it with diffusion/load_model)",
     "vae": "a VAE (load it with diffusion/load_vae)",
     "text": "a text encoder (load it with diffusion/load_text_encoder)",
-    "upscale": "an upscale model",
+    "upscale": "an upscale model (load it with image/load_upscale_model)",
 }
 
 
