@@ -16,9 +16,9 @@ from typing import Any
 from nodeflow.builder import build
 from nodeflow.engine import Engine, Run, RunFailed
 from nodeflow.events import Event
-from nodeflow.planner import Plan
 from nodeflow.problems import Problem
 from nodeflow.share.embed import extract, is_picture
+from nodeflow.steps import Plan
 from nodeflow.workflow import Workflow
 
 __all__ = ["Engine", "Run", "RunFailed", "build", "check", "default_engine", "load", "plan", "run", "run_async"]

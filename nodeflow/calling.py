@@ -20,7 +20,7 @@ from nodeflow.events import NodeFinished, NodeStarted
 from nodeflow.keys import Source
 from nodeflow.mutation import private
 from nodeflow.outcome import RUNNING, Outputs
-from nodeflow.planner import Step, refs
+from nodeflow.steps import Step, refs
 
 if TYPE_CHECKING:
     import asyncio

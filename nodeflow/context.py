@@ -21,8 +21,8 @@ from nodeflow.types import Artefact, WeightsHandle
 from nodeflow.weights import WeightsPool
 
 if TYPE_CHECKING:
-    from nodeflow.planner import Step
     from nodeflow.running import PlanRun
+    from nodeflow.steps import Step
 
 
 class Carried(NamedTuple):

@@ -23,13 +23,14 @@ from nodeflow.export import export
 from nodeflow.filehash import FileDigests
 from nodeflow.files import Files
 from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
-from nodeflow.planner import Plan, Planner, with_exports
+from nodeflow.planner import Planner, with_exports
 from nodeflow.publish import Published, Publisher, artefacts_in
 from nodeflow.record import RecordStore
 from nodeflow.recorder import Recorder
 from nodeflow.registry import Catalogue, installed
 from nodeflow.rules import Checked
 from nodeflow.settings import Settings
+from nodeflow.steps import Plan
 from nodeflow.weights import WeightsPool
 from nodeflow.workflow import Workflow
 

@@ -25,8 +25,9 @@ from nodeflow.outcome import (
     Outcome,
     Outputs,
 )
-from nodeflow.planner import Plan, Planner
+from nodeflow.planner import Planner
 from nodeflow.running import PlanRun
+from nodeflow.steps import Plan
 from nodeflow.weights import WeightsPool
 
 __all__ = [

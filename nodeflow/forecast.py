@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from nodeflow.keys import differences
-from nodeflow.planner import Plan, Step
+from nodeflow.steps import Plan, Step
 
 if TYPE_CHECKING:
     from nodeflow.record import RecordStore

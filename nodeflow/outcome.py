@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 from nodeflow.edges import describe
 from nodeflow.errors import NodeflowError
 from nodeflow.keys import Const, Ref, Source
-from nodeflow.planner import Plan, Step
+from nodeflow.steps import Plan, Step
 
 PENDING, WAITING, READY, RUNNING, DONE, CACHED, FAILED, BLOCKED, CANCELLED = range(9)
 STATES = ("pending", "waiting", "ready", "running", "computed", "cached", "failed", "blocked", "cancelled")

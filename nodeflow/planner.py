@@ -10,96 +10,20 @@ import contextlib
 import gc
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from blake3 import blake3
 
 from nodeflow.expand import Expansion, Instance, expand, externals
 from nodeflow.files import FileProblem, Files
-from nodeflow.keys import Const, OpHead, Ref, Source, make_key, parts_of, value_key
+from nodeflow.keys import Const, OpHead, Ref, Source, make_key
 from nodeflow.op import Op
 from nodeflow.problems import Problem, ProblemsError, did_you_mean
 from nodeflow.registry import Catalogue
 from nodeflow.rules import Checked, Scope, check
+from nodeflow.steps import Plan, Step, needs_of, refs
 from nodeflow.workflow import Workflow
-
-
-@dataclass(slots=True)
-class Step:
-    """One call that the run may make.
-
-    values: typed literals by port (files resolved). inputs: where the other ports come from. needs: the steps among
-    them that must be finished before it starts; on_demand: those that it asks for itself (lazy inputs).
-    """
-
-    index: int
-    id: str
-    op: Op
-    key: str
-    values: dict[str, Any]
-    inputs: dict[str, Source]
-    needs: tuple[int, ...]
-    on_demand: tuple[int, ...] = ()
-    body: Scope | None = None
-    body_digest: str = ""
-    body_effects: bool = False
-
-    @property
-    def has_effects(self) -> bool:
-        """Whether it, or a node of the sub-workflow it runs, writes files."""
-        return self.op.effects or self.body_effects
-
-    @property
-    def own_values(self) -> dict[str, Any]:
-        """The literals that count for the key: not the name of a sub-workflow, which counts by what it computes."""
-        if self.body is None:
-            return self.values
-        return {k: v for k, v in self.values.items() if k != self.op.body_port}
-
-
-@dataclass
-class Plan:
-    """What a run would do.
-
-    steps: in execution order. outputs: declared outputs by name. targets: indices of the steps that the run is for.
-    twins: steps that compute what an earlier one does, by the index of that one: whoever needs them gets its result.
-    """
-
-    workflow: Workflow
-    steps: list[Step]
-    outputs: dict[str, Source]
-    targets: list[int]
-    numeric: str
-    muted: list[str] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    external_keys: dict[str, str] = field(default_factory=dict)
-    twins: dict[int, list[int]] = field(default_factory=dict)
-    heads: dict[str, OpHead] = field(default_factory=dict, repr=False)
-
-    def parts(self, step: Step) -> dict[str, Any]:
-        """What the key of `step` was made of, as JSON."""
-        return self._parts(step, [s.key for s in self.steps])
-
-    def all_parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(key, parts) of every step."""
-        keys = [s.key for s in self.steps]
-        for step in self.steps:
-            yield step.key, self._parts(step, keys)
-
-    def _parts(self, step: Step, keys: list[str]) -> dict[str, Any]:
-        head = self.heads[step.op.name]
-        return parts_of(head, step.own_values, step.inputs, keys, self.external_keys, step.body_digest)
-
-    def key_of(self, source: Source) -> str:
-        """The key of one output or list of outputs: what an export of it is named by."""
-        if isinstance(source, Ref):
-            return f"{self.steps[source.step].key}.{source.port}"
-        if isinstance(source, list):
-            return blake3("\n".join(self.key_of(s) for s in source).encode()).hexdigest()
-        if isinstance(source, Const):
-            return value_key(source.value)
-        return self.external_keys[source.name]
 
 
 @contextlib.contextmanager
@@ -178,7 +102,7 @@ class Planner:
             values = self._resolved(instance, problems)
             body, effects = self._body_digest(instance, bodies) if instance.body is not None else ("", False)
             nonce = "" if op.cacheable else secrets.token_hex(16)
-            needs, on_demand = _needs(inputs, op.lazy)
+            needs, on_demand = needs_of(inputs, op.lazy)
             step = Step(new, instance.id, op, "", values, inputs, needs, on_demand, instance.body, body, effects)
             step.key = make_key(self.head(op), step.own_values, inputs, keys, external_keys, body, nonce)
             keys.append(step.key)
@@ -247,29 +171,10 @@ class Planner:
         return known[id(instance.body)]
 
 
-def refs(source: Source) -> Iterator[Ref]:
-    """All step outputs in a source."""
-    if type(source) is Ref:
-        yield source
-    elif isinstance(source, list):
-        for item in source:
-            yield from refs(item)
-
-
 def _moved(source: Source, new_index: dict[int, int]) -> Source:
     if type(source) is Ref:
         return Ref(new_index[source.step], source.port)
     return [_moved(s, new_index) for s in source] if isinstance(source, list) else source
-
-
-def _needs(inputs: Mapping[str, Source], lazy: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if not lazy and len(inputs) == 1:
-        (only,) = inputs.values()
-        if type(only) is Ref:
-            return (only.step,), ()
-    now = dict.fromkeys(r.step for port, s in inputs.items() if port not in lazy for r in refs(s))
-    later = dict.fromkeys(r.step for port, s in inputs.items() if port in lazy for r in refs(s))
-    return tuple(now), tuple(later)
 
 
 def _wanted(scope: Scope, expansion: Expansion, targets: Iterable[str] | None) -> list[int]:
@@ -355,7 +260,7 @@ def with_exports(plan: Plan, planner: Planner, op: Op, *, values: bool = True) -
         literals = {"value": source.value} if isinstance(source, Const) else {}
         key = make_key(planner.head(op), literals, inputs, keys, plan.external_keys)
         index = exports[name] = len(steps)
-        steps.append(Step(index, f"export:{name}", op, key, literals, inputs, _needs(inputs, ())[0]))
+        steps.append(Step(index, f"export:{name}", op, key, literals, inputs, needs_of(inputs, ())[0]))
     wanted = {r.step for source in plan.outputs.values() for r in refs(source)}
     kept = plan.targets if values else [i for i in plan.targets if i not in wanted or plan.steps[i].has_effects]
     return replace(plan, steps=steps, targets=[*kept, *exports.values()]), exports

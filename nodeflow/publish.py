@@ -18,8 +18,8 @@ from nodeflow.artefacts import SUFFIXES, Artefacts, safe_stem
 from nodeflow.cache import BlobStore, StoreError
 from nodeflow.errors import NodeflowError
 from nodeflow.executor import NodeFailure
-from nodeflow.planner import Plan, Step
 from nodeflow.share.embed import embed, is_picture
+from nodeflow.steps import Plan, Step
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from nodeflow import __version__
 from nodeflow.executor import FAILED, PENDING, STATES, Outcome
-from nodeflow.planner import Plan
 from nodeflow.publish import Published
 from nodeflow.record import ArtefactRow, NodeRow, RecordError, RecordStore
 from nodeflow.registry import Catalogue
+from nodeflow.steps import Plan
 from nodeflow.workflow import Workflow
 
 LIBRARIES = ("torch", "diffusers", "transformers", "safetensors", "numpy")

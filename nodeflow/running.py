@@ -39,8 +39,8 @@ from nodeflow.outcome import (
     failure_of,
     words,
 )
-from nodeflow.planner import Plan, Step
 from nodeflow.schedule import Schedule
+from nodeflow.steps import Plan, Step
 from nodeflow.values import Values
 
 if TYPE_CHECKING:

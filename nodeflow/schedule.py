@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from nodeflow.outcome import BLOCKED, CACHED, CANCELLED, DONE, FAILED, FINAL, PENDING, READY, WAITING
-from nodeflow.planner import Step
+from nodeflow.steps import Step
 
 
 class Watcher(Protocol):

@@ -15,7 +15,7 @@ from nodeflow.errors import NodeError
 from nodeflow.keys import Const, External, Ref, Source
 from nodeflow.mutation import Trace, trace, unchanged
 from nodeflow.outcome import Outputs
-from nodeflow.planner import Plan, Step
+from nodeflow.steps import Plan, Step
 
 
 class Store(Protocol):

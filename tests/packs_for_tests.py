@@ -19,9 +19,10 @@ from nodeflow.annotations import Body, Choices, InputFile, ModelFile, Range, See
 from nodeflow.executor import CACHED, DONE, STATES, Executor, Outcome, Outputs
 from nodeflow.files import Files
 from nodeflow.op import Context, Op, node
-from nodeflow.planner import Plan, Planner
+from nodeflow.planner import Planner
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.registry import Catalogue, Pack, make_catalogue
+from nodeflow.steps import Plan
 from nodeflow.types import File, Image, Latent, Sampler
 from nodeflow.workflow import Workflow
 
@@ -359,7 +360,7 @@ class Ran:
 
 
 def _refs(source: Any) -> list[Any]:
-    from nodeflow.planner import refs
+    from nodeflow.steps import refs
 
     return list(refs(source))
 

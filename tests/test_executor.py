@@ -25,7 +25,7 @@ from nodeflow.events import (
 )
 from nodeflow.executor import CACHED, DeviceGate, Executor, NodeFailure, NoResults
 from nodeflow.op import Context, node
-from nodeflow.planner import Step
+from nodeflow.steps import Step
 from nodeflow.types import Image, Latent, Sampler
 from tests.packs_for_tests import CALLS, FakeTensor, Memory, Ran, Split, called, definition, n, planner, recipe, run
 

@@ -21,7 +21,7 @@ LAYERS = (
     "workflow registry files",
     "keys upgrade",
     "rules",
-    "expand",
+    "expand steps",
     "planner",
     "outcome",
     "context schedule lanes values",

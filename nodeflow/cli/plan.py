@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nodeflow.cli.source import Source
     from nodeflow.engine import Engine
     from nodeflow.forecast import Forecast
-    from nodeflow.planner import Plan
+    from nodeflow.steps import Plan
     from nodeflow.workflow import Workflow
 
 
@@ -95,7 +95,7 @@ def plan_json(made: Plan, steps: list[Forecast]) -> dict[str, Any]:
 
 
 def _inputs(made: Plan) -> list[dict[str, Any]]:
-    from nodeflow.planner import refs
+    from nodeflow.steps import refs
 
     return [
         {

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,11 @@ from nodeflow.events import Event
 from nodeflow.executor import Executor, NodeFailure, NoResults, Outcome
 from nodeflow.export import export
 from nodeflow.numeric import physical_cores
-from nodeflow.planner import Plan, Step, with_exports
+from nodeflow.planner import with_exports
 from nodeflow.publish import artefacts_in
-from nodeflow.share.lock import MAX_TEXT, THUMBNAILS, GoldenFile, Lock
+from nodeflow.share.lock import MAX_TEXT, THUMBNAILS, GoldenFile, Lock, OutputLock
 from nodeflow.share.pictures import PictureError, opened, thumbnail
+from nodeflow.steps import Plan, Step
 from nodeflow.types import Artefact, File
 from nodeflow.workflow import Workflow
 
@@ -107,14 +108,19 @@ def _files(engine: Engine, artefacts: list[Artefact]) -> Iterator[tuple[str, byt
 
 def with_golden(lock: Lock, fresh: Fresh) -> Lock:
     """The lock with digests, thumbnails and short texts of a run's results."""
-    outputs, left = {}, THUMBNAILS
-    for name, output in lock.outputs.items():
-        made = fresh.outputs.get(name, [])
-        files = [golden_file(*file, details=number < left) for number, file in enumerate(made)]
-        outputs[name] = output.model_copy(update={"files": files})
-        left -= len(files)
+    outputs = golden_outputs(lock, fresh.outputs)
     nodes = [node.model_copy(update={"outputs": fresh.nodes.get(node.id, {})}) for node in lock.nodes]
     return lock.model_copy(update={"golden": True, "outputs": outputs, "nodes": nodes})
+
+
+def golden_outputs(lock: Lock, made: Mapping[str, list[tuple[str, bytes]]]) -> dict[str, OutputLock]:
+    """The lock's outputs with what they became; the first files with thumbnails and short texts."""
+    outputs, left = {}, THUMBNAILS
+    for name, output in lock.outputs.items():
+        files = [golden_file(*file, details=number < left) for number, file in enumerate(made.get(name, []))]
+        outputs[name] = output.model_copy(update={"files": files})
+        left -= len(files)
+    return outputs
 
 
 def golden_file(media: str, data: bytes, *, details: bool = True) -> GoldenFile:

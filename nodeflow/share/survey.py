@@ -18,11 +18,12 @@ from nodeflow.errors import NodeflowError
 from nodeflow.export import export
 from nodeflow.filehash import folder_files
 from nodeflow.jsonio import number_text
-from nodeflow.planner import Plan, Planner, Step, refs, with_exports
+from nodeflow.planner import Planner, with_exports
 from nodeflow.recorder import LIBRARIES
 from nodeflow.rules import Checked
 from nodeflow.share.card import provenance
 from nodeflow.share.lock import FileLock, InputLock, Lock, ModelLock, NodeLock, OutputLock, PackLock, shown
+from nodeflow.steps import Plan, Step, refs
 from nodeflow.types import File
 from nodeflow.workflow import Workflow
 
