@@ -21,7 +21,9 @@ NodeState = Literal["pending", "running", "done", "cached", "failed", "blocked",
 class Model(BaseModel):
     """Unknown keys are refused; keys with defaults are always there in answers (so unions narrow in TypeScript)."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True, extra="forbid")
+    model_config = ConfigDict(
+        json_schema_serialization_defaults_required=True, use_attribute_docstrings=True, extra="forbid"
+    )
 
 
 # --- problems ---------------------------------------------------------------------------------------------------------
@@ -363,6 +365,13 @@ class System(Model):
 
 class Health(Model):
     status: Literal["ok"] = "ok"
+
+
+class LoginLink(Model):
+    """Opens the canvas in a browser, once, for as long as its code is good."""
+
+    url: str
+    seconds: float
 
 
 # --- events (text frames of the websocket) ---------------------------------------------------------------------------

@@ -1,0 +1,56 @@
+"""The application: every route behind the guards, with the services that handlers use."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from nodeflow import __version__
+from nodeflow.server.guards import guard_middleware, set_headers
+from nodeflow.server.openapi import ROUTES, Route, document, route
+from nodeflow.server.problem import problems_middleware
+from nodeflow.server.services import SERVICES, Services
+
+MODULES = ("login", "catalogue", "recipes")
+"""The modules that have routes; importing them fills the table."""
+
+
+def routes() -> list[Route]:
+    """All routes, in the order of the modules."""
+    for name in MODULES:
+        importlib.import_module(f"nodeflow.server.{name}")
+    return ROUTES
+
+
+def make_app(services: Services) -> web.Application:
+    """The application. Starting it starts the queue, stopping it stops that."""
+    app = web.Application(middlewares=[problems_middleware, guard_middleware], client_max_size=0)
+    app[SERVICES] = services
+    for one in routes():
+        app.router.add_route(one.method, one.path, _adapted(one, services))
+    app.on_response_prepare.append(set_headers)
+    return app
+
+
+def _adapted(one: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The route as aiohttp wants it; the guards find it by its attribute `route`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await one(request, services)
+
+    handle.route = one  # type: ignore[attr-defined]
+    return handle
+
+
+@route("GET", "/api/openapi.json", media="application/json")
+async def openapi() -> web.Response:
+    """This API, described as OpenAPI 3.1."""
+    return web.json_response(description())
+
+
+def description() -> dict[str, Any]:
+    """The OpenAPI document of all routes."""
+    return document(routes(), __version__)

@@ -1,0 +1,152 @@
+"""Starting and stopping the server: the socket, the token, the link, the queue; and the file by which others find it.
+
+`<home>/server.json` (readable by its owner only) says where the server of a home listens, for `nodeflow open` and other
+programs; the token is in `<home>/server.token`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from nodeflow.errors import NodeflowError
+from nodeflow.server.access import Access, read_token
+from nodeflow.server.app import make_app
+from nodeflow.server.services import Services, server_engine
+from nodeflow.settings import Settings
+
+PORT = 8765
+STOP_SECONDS = 3.0
+_PUBLIC = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where to listen. public: the address of the TLS proxy through which others come, if there is one."""
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+    public: str = ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_options(options: Options) -> Options:
+    """The options, if they are safe.
+
+    Raises:
+        NodeflowError: if others could reach the server without TLS, or the proxy's address is none.
+    """
+    if options.public and not _PUBLIC.fullmatch(options.public):
+        raise NodeflowError(f"--behind-tls-proxy {options.public!r}: expected https://name (lower case, no path)")
+    if not is_loopback(options.host) and not options.public.startswith("https://"):
+        raise NodeflowError(
+            f"{options.host} can be reached from other machines, and what goes over the wire would not be encrypted. "
+            "Listen on 127.0.0.1 (and tunnel: ssh -L 8765:127.0.0.1:8765), or put a proxy that does TLS before it and "
+            "say so: --behind-tls-proxy https://the.name"
+        )
+    return options
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        NodeflowError: if the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host.strip("[]"), port))
+        opened.listen(128)
+    except OSError as error:
+        opened.close()
+        hint = "; is a server running already? (nodeflow open), or take another --port" if error.errno == 98 else ""
+        raise NodeflowError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from error
+    opened.setblocking(False)
+    return opened
+
+
+async def serve(
+    options: Options, settings: Settings, ready: Callable[[Services], None], stop: asyncio.Event | None = None
+) -> None:
+    """Serve until SIGINT, SIGTERM or `stop`. `ready` is called when the server answers.
+
+    Raises:
+        NodeflowError: if it cannot start.
+    """
+    checked_options(options)
+    token = read_token(settings.home / "server.token")
+    listening = open_socket(options.host, options.port)
+    port = listening.getsockname()[1]
+    shown = f"[{options.host.strip('[]')}]" if ":" in options.host else options.host
+    address = f"http://{shown if is_loopback(options.host) else '127.0.0.1'}:{port}"
+    services = Services(server_engine(settings), Access.on_port(port, token, public=options.public), address)
+    stop = stop or asyncio.Event()
+    runner = web.AppRunner(make_app(services), access_log=None, shutdown_timeout=STOP_SECONDS)
+    with _signals(stop):
+        try:
+            await services.in_engine(lambda: services.described)
+            await runner.setup()
+            await web.SockSite(runner, listening).start()
+            with _announced(settings.home / "server.json", address):
+                ready(services)
+                await stop.wait()
+        finally:
+            await runner.cleanup()
+            listening.close()
+            services.close()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event):  # type: ignore[no-untyped-def]
+    """SIGINT and SIGTERM set `stop`, where the system has them."""
+    loop = asyncio.get_running_loop()
+    names = (signal.SIGINT, signal.SIGTERM)
+    for name in names:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(name, stop.set)
+    try:
+        yield
+    finally:
+        for name in names:
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(name)
+
+
+@contextlib.contextmanager
+def _announced(path: Path, address: str):  # type: ignore[no-untyped-def]
+    """The file that says where this server listens; gone when it stops."""
+    text = json.dumps({"address": address, "pid": os.getpid()})
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_text() == text:
+                path.unlink()

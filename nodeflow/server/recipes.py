@@ -1,0 +1,47 @@
+"""Recipes over HTTP: checked, planned, imported, never run. Whatever is sent, nothing but checking happens."""
+
+from __future__ import annotations
+
+from nodeflow.rules import Checked as Found
+from nodeflow.server.openapi import route
+from nodeflow.server.problem import items
+from nodeflow.server.schema import Checked, FormField, FormOutput, WorkflowRequest
+from nodeflow.server.services import Services
+from nodeflow.workflow import Workflow
+
+
+@route("POST", "/api/check")
+async def check(services: Services, body: WorkflowRequest) -> Checked:
+    """Everything that is wrong with a recipe, its saved form, its form, and the ports that depend on it."""
+
+    def work() -> Checked:
+        workflow = Workflow.from_json(body.workflow)
+        return checked(services, workflow, services.engine.check(workflow))
+
+    return await services.in_engine(work)
+
+
+def checked(services: Services, workflow: Workflow, found: Found) -> Checked:
+    """What a check found, in the API's words."""
+    described, ports = services.described, found.scope.interface
+    offered = [edge for view in found.scope.nodes.values() for edge in view.outputs.values()]
+    return Checked(
+        problems=items(found.problems),
+        digest=workflow.digest(),
+        text=workflow.text(),
+        inputs=[
+            FormField(
+                name=name,
+                title=part.title,
+                description=part.description,
+                port=described.input(ports.inputs[name], offered) if name in ports.inputs else None,
+                value=workflow.input_value(name),
+            )
+            for name, part in workflow.inputs.items()
+        ],
+        outputs=[
+            FormOutput(name=name, type=str(ports.outputs[name]) if name in ports.outputs else "any")
+            for name in workflow.outputs
+        ],
+        node_types=described.in_recipe(found.scope),
+    )
