@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,9 +24,12 @@ if TYPE_CHECKING:
     "nodeflow verify recipe.json",
     "nodeflow verify recipe.json --nodes  every node, not only the outputs",
     "nodeflow verify recipe.json --tolerance 0.05 --json",
+    "nodeflow verify stars.crate.zip  what another machine made",
 )
 def verify(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A recipe with a lock beside it (NAME.lock.json).")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A recipe with a lock beside it (NAME.lock.json), or a crate.")
+    ],
     lock: Annotated[Path | None, typer.Option("--lock", metavar="LOCK", help="Another lock.")] = None,
     tolerance: Annotated[
         float,
@@ -53,12 +59,18 @@ def verify(
     from nodeflow.share.drift import drift
     from nodeflow.share.verify import verify as compare
 
-    source = read(file)
-    locked = the_lock(source, lock)
-    if not locked.golden:
-        raise Stop(Exit.USAGE, "the lock has no outputs to compare with: make it with nodeflow lock --with-outputs")
-    cancel = threading.Event()
-    with Engine(Settings.load(device=device)) as engine, named(source):
+    folders = Settings.load(device=device)
+    with contextlib.ExitStack() as stack:
+        if crate := _unpacked(file, stack):
+            file = str(crate)
+            folders = replace(folders, model_folders=(*folders.model_folders, crate.parent / "models"))
+        source = read(file)
+        locked = the_lock(source, lock)
+        if not locked.golden:
+            raise Stop(Exit.USAGE, "the lock has no outputs to compare with: make it with nodeflow lock --with-outputs")
+        engine = stack.enter_context(Engine(folders))
+        stack.enter_context(named(source))
+        cancel = threading.Event()
         try:
             with Interrupts(cancel), listener(quiet or as_json) as on_event:
                 found = compare(
@@ -67,6 +79,7 @@ def verify(
                     source.workflow,
                     source.path,
                     tolerance=tolerance,
+                    made=_made(source.path),
                     on_event=on_event,
                     cancel=cancel,
                 )
@@ -81,6 +94,29 @@ def verify(
         _report(found, nodes)
     if code is not Exit.OK:
         raise Stop(code)
+
+
+def _unpacked(file: str, stack: contextlib.ExitStack) -> Path | None:
+    """The recipe of a crate, laid out in a folder that goes when the stack does; None if the file is no crate."""
+    from nodeflow.share.unpack import is_crate, unpack
+
+    path = Path(file)
+    try:
+        with open(path, "rb") as stream:
+            if not is_crate(stream.read(4)):
+                return None
+    except (OSError, ValueError):
+        return None  # `read` says what is wrong
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeflow-"))) / "crate"
+    return folder / unpack(path, folder).recipe
+
+
+def _made(recipe: Path | None) -> Path | None:
+    """The folder of a crate's outputs, if the recipe lies in one that was laid out."""
+    from nodeflow.share.crate_metadata import METADATA
+
+    found = recipe is not None and recipe.with_name(METADATA).is_file()
+    return recipe.with_name("outputs") if found and recipe is not None else None
 
 
 def _code(found: Verification) -> Exit:

@@ -69,6 +69,23 @@ def extract(data: bytes, *, source: str = "") -> Any:
     return parse_json(text, source=source, max_bytes=MAX_TEXT)
 
 
+def without(data: bytes) -> bytes:
+    """The picture without the document that `embed` put into it: the bytes that it was before, where it is PNG, JPEG or
+    a WebP that had a header for such things.
+
+    Raises:
+        ProblemsError: NF001 if the picture is damaged.
+    """
+    try:
+        if data.startswith(_PNG):
+            return _embed_png(data, None)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _without_webp(data)
+        return _without_comments(data) if data.startswith(b"\xff\xd8\xff") else data
+    except (struct.error, IndexError):
+        raise _refuse("", "the picture is damaged or cut off") from None
+
+
 def is_picture(data: bytes) -> bool:
     """Whether the bytes begin like a kind of picture that can carry a recipe."""
     return data.startswith((_PNG, b"\xff\xd8\xff")) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
@@ -96,7 +113,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at += 12 + length
 
 
-def _embed_png(data: bytes, text: bytes) -> bytes:
+def _embed_png(data: bytes, text: bytes | None) -> bytes:
     parts = [_PNG]
     prefix = KEYWORD.encode() + b"\0"
     for kind, start, length in _png_chunks(data):
@@ -106,7 +123,7 @@ def _embed_png(data: bytes, text: bytes) -> bytes:
         if kind == b"IEND":
             parts.append(data[start + length + 4 :])
             break
-        if kind == b"IHDR":
+        if kind == b"IHDR" and text is not None:
             # keyword, compressed (yes, by deflate), no language, no translated keyword
             parts.append(_chunk(b"iTXt", prefix + b"\x01\x00\0\0" + zlib.compress(text, 9)))
     return b"".join(parts)
@@ -169,6 +186,21 @@ def _embed_webp(data: bytes, text: bytes) -> bytes:
     kind, body = chunks[0]
     chunks[0] = kind, bytes([body[0] | 0x04]) + body[1:]
     chunks.append((b"XMP ", _xmp(text)))
+    return _webp(chunks)
+
+
+def _without_webp(data: bytes) -> bytes:
+    chunks = [*_webp_chunks(data)]
+    kept = [(kind, body) for kind, body in chunks if not (kind == b"XMP " and body.startswith(_XMP_OPEN))]
+    if len(kept) == len(chunks):
+        return data
+    kind, body = kept[0]
+    if kind == b"VP8X":
+        kept[0] = kind, bytes([body[0] & ~0x04]) + body[1:]
+    return _webp(kept)
+
+
+def _webp(chunks: list[tuple[bytes, bytes]]) -> bytes:
     payload = b"".join(k + struct.pack("<I", len(b)) + b + b"\0" * (len(b) & 1) for k, b in chunks)
     return b"RIFF" + struct.pack("<I", len(payload) + 4) + b"WEBP" + payload
 

@@ -89,6 +89,7 @@ def verify(
     path: Path | None = None,
     *,
     tolerance: float = TOLERANCE,
+    made: Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Verification:
@@ -96,6 +97,7 @@ def verify(
 
     Args:
         tolerance: the largest difference that passes: as a share of the full range for pictures, relative for numbers.
+        made: a folder that may hold the files that the lock tells of, as a crate's `outputs` does.
 
     Raises:
         ProblemsError: the recipe cannot run (any more).
@@ -103,8 +105,9 @@ def verify(
     drifts = drift(engine, lock, workflow, path)
     fresh = fresh_run(engine, workflow, path, on_event=on_event, cancel=cancel)
     found = Verification(fresh, drifts=drifts, nodes=_nodes(lock, fresh))
+    then = _Then(engine, made)
     for name, output in lock.outputs.items():
-        found.outputs += _output(engine, name, output.files, fresh.outputs.get(name), tolerance)
+        found.outputs += _output(then, name, output.files, fresh.outputs.get(name), tolerance)
     found.first = next((node.name for node in found.nodes if node.state == DIFFERENT), "")
     return found
 
@@ -127,7 +130,7 @@ def _nodes(lock: Lock, fresh: Fresh) -> list[Verdict]:
 
 
 def _output(
-    engine: Engine, name: str, golden: list[GoldenFile], made: list[tuple[str, bytes]] | None, tolerance: float
+    then: _Then, name: str, golden: list[GoldenFile], made: list[tuple[str, bytes]] | None, tolerance: float
 ) -> list[Verdict]:
     if not golden:
         return [Verdict(name, UNKNOWN, "the lock was made without outputs: nodeflow lock --with-outputs")]
@@ -136,32 +139,46 @@ def _output(
     if len(made) != len(golden):
         return [Verdict(name, DIFFERENT, f"{len(golden)} files when it was locked, {len(made)} now")]
     names = [name] if len(golden) == 1 else [f"{name}-{i}" for i in range(len(golden))]
-    return [
-        _file(engine, n, g, media, data, tolerance) for n, g, (media, data) in zip(names, golden, made, strict=True)
-    ]
+    return [_file(then, n, g, media, data, tolerance) for n, g, (media, data) in zip(names, golden, made, strict=True)]
 
 
-def _file(engine: Engine, name: str, golden: GoldenFile, media: str, data: bytes, tolerance: float) -> Verdict:
+def _file(then: _Then, name: str, golden: GoldenFile, media: str, data: bytes, tolerance: float) -> Verdict:
     if blake3(data).hexdigest() == golden.digest:
         if len(data) != golden.size or not _shows(golden, data):
             return Verdict(name, DIFFERENT, "its hash is right, but the lock's size, text or thumbnail is of another")
         return Verdict(name, EQUAL)
     if media != golden.media:
         return Verdict(name, DIFFERENT, f"{golden.media} when it was locked, {media} now")
-    before = _kept(engine, golden)
+    before = then.file(golden)
     if golden.thumbnail:
         return _picture(name, golden, before, data, tolerance)
     if before is None and not golden.text:
         return Verdict(name, DIFFERENT, "what it was is not kept here, so how much it differs is not known")
-    then = (before or golden.text.encode()).decode("utf-8", "replace")
-    return _text(name, then, data.decode("utf-8", "replace"), media, tolerance)
+    text = (before or golden.text.encode()).decode("utf-8", "replace")
+    return _text(name, text, data.decode("utf-8", "replace"), media, tolerance)
 
 
-def _kept(engine: Engine, golden: GoldenFile) -> bytes | None:
-    """The file as it was, if this machine's artefact store has it."""
-    try:
-        return bytes(engine.artefacts.read(golden.digest))
-    except BadBlob:
+@dataclass
+class _Then:
+    """Where the files that a lock tells of may be, as they were: this machine's store, or a folder."""
+
+    engine: Engine
+    folder: Path | None = None
+
+    def file(self, golden: GoldenFile) -> bytes | None:
+        """The content of a file, if it is here."""
+        try:
+            return bytes(self.engine.artefacts.read(golden.digest))
+        except BadBlob:
+            pass
+        try:
+            for path in sorted(self.folder.iterdir()) if self.folder is not None else ():
+                if path.is_file() and path.stat().st_size == golden.size:
+                    data = path.read_bytes()
+                    if blake3(data).hexdigest() == golden.digest:
+                        return data
+        except OSError:
+            pass
         return None
 
 

@@ -14,7 +14,7 @@ from nodeflow.share.drift import drift
 from nodeflow.share.golden import fresh_run, with_golden
 from nodeflow.share.lock import parse_lock
 from nodeflow.share.survey import survey
-from nodeflow.share.verify import _output
+from nodeflow.share.verify import _output, _Then
 from tests.share.world import World
 
 JUNK: list[Any] = [
@@ -63,6 +63,6 @@ def test_spoiled_locks_do_no_harm(tmp_path: Path) -> None:
             if spoilt != lock and read % 4 == 0:
                 assert "\u202e" not in "".join(map(str, drift(engine, spoilt, world.workflow, world.path)))
             for name, output in spoilt.outputs.items():
-                _output(engine, name, output.files, fresh.outputs.get(name), 0.01)
+                _output(_Then(engine), name, output.files, fresh.outputs.get(name), 0.01)
             assert parse_lock(spoilt.text()) == spoilt
     assert read > 20
