@@ -14,7 +14,18 @@ from nodeflow.server.openapi import ROUTES, Route, document, route
 from nodeflow.server.problem import problems_middleware
 from nodeflow.server.services import SERVICES, Services
 
-MODULES = ("login", "catalogue", "recipes")
+MODULES = (
+    "login",
+    "catalogue",
+    "recipes",
+    "importing",
+    "workflows",
+    "drafts",
+    "uploads",
+    "artefact_files",
+    "system",
+    "static",
+)
 """The modules that have routes; importing them fills the table."""
 
 

@@ -33,6 +33,8 @@ HEADERS = {
 def check_host(request: web.Request, access: Access) -> None:
     """One Host, and one of ours: a name that was made to point here (DNS rebinding) is not."""
     given = request.headers.getall("Host", [])
+    if not request.raw_path.startswith("/"):  # `GET http://name/…` would put a name in the Host's place
+        raise refused(421, "the request's target must be a path")
     if len(given) != 1 or given[0].lower() not in access.hosts:
         raise refused(421, "this server does not answer under that name")
 

@@ -1,11 +1,11 @@
-"""Recipes over HTTP: checked, planned, imported, never run. Whatever is sent, nothing but checking happens."""
+"""Recipes over HTTP: checked and planned, never run. Whatever is sent, nothing but checking happens."""
 
 from __future__ import annotations
 
 from nodeflow.rules import Checked as Found
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import items
-from nodeflow.server.schema import Checked, FormField, FormOutput, WorkflowRequest
+from nodeflow.server.schema import Checked, FormField, FormOutput, Planned, PlannedStep, WorkflowRequest
 from nodeflow.server.services import Services
 from nodeflow.workflow import Workflow
 
@@ -45,3 +45,16 @@ def checked(services: Services, workflow: Workflow, found: Found) -> Checked:
         ],
         node_types=described.in_recipe(found.scope),
     )
+
+
+@route("POST", "/api/plan", errors=(422,))
+async def plan(services: Services, body: WorkflowRequest) -> Planned:
+    """What a run would do: each step with its key, and whether its result is kept already."""
+
+    def work() -> Planned:
+        made = services.engine.plan(Workflow.from_json(body.workflow), targets=body.targets)
+        kept = services.engine.cache.lookup([step.key for step in made.steps])
+        steps = [PlannedStep(node=s.id, op=s.op.id, key=s.key, cached=s.key in kept) for s in made.steps]
+        return Planned(steps=steps, cached=sum(step.cached for step in steps))
+
+    return await services.in_engine(work)

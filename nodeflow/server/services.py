@@ -47,7 +47,10 @@ class Hub(Protocol):
 
 @dataclass
 class Services:
-    """Everything a handler may use. `queue` and `hub` are None only where there are none (in some tests)."""
+    """Everything a handler may use. `queue` and `hub` are None only where there are none (in some tests).
+
+    saving: held while a version is compared and the next one written, so that nobody comes between.
+    """
 
     engine: Engine
     access: Access
@@ -55,6 +58,7 @@ class Services:
     queue: Any = None
     hub: Any = None
     codes: Codes = field(default_factory=Codes)
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     engine_thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="nodeflow-engine")
     )
