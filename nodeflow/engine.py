@@ -190,7 +190,7 @@ class Engine:
         here = [Path.cwd()] if self._working_folder else []
         roots = [*beside, *here, *self.settings.input_roots]
         models = [self.settings.home / "models", *self.settings.model_folders, *self.catalogue.model_folders]
-        return Files(tuple(models), tuple(dict.fromkeys(roots)), self.hashes.digest)
+        return Files(tuple(models), tuple(dict.fromkeys(roots)), self.hashes.digest, self.settings.hub_cache)
 
     def planner(self, recipe: Path | None = None) -> Planner:
         return Planner(self.catalogue, self.files(recipe), str(self.numeric))

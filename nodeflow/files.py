@@ -2,7 +2,8 @@
 
 A name from a recipe is hostile until it is resolved: after following links the file must lie inside a declared
 folder. Model names are looked for in each model folder in turn: the user's own, further ones laid out like ComfyUI's
-`models` or A1111's, then those that packs ship. Nothing is read here but folder listings and, for keys, content hashes.
+`models` or A1111's, then those that packs ship; a name like `owner/name@revision` then in the Hugging Face cache.
+Nothing is read here but folder listings and, for keys, content hashes, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from nodeflow import hub
 from nodeflow.annotations import InputFile, ModelFile
 from nodeflow.ports import Port
 from nodeflow.problems import Problem, did_you_mean, nearest
 from nodeflow.types import File
 
 MODEL_SUFFIXES = (".safetensors", ".gguf")
+PICKLED_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 FOLDER_MARKS = ("model_index.json", "config.json", "generator.json")
 ALIASES: dict[str, tuple[str, ...]] = {
     "checkpoints": ("Stable-diffusion",),
@@ -49,12 +52,14 @@ class Files:
     """Where recipes' files may lie.
 
     model_folders: each holds sub-folders such as `checkpoints` and `loras`. input_roots: folders that input files may
-    be in, the first for relative paths. digest: how a file or folder becomes its content digest.
+    be in, the first for relative paths. digest: how a file or folder becomes its content digest. hub_cache: the Hugging
+    Face cache, if names of its models are to be found there.
     """
 
     model_folders: tuple[Path, ...] = ()
     input_roots: tuple[Path, ...] = ()
     digest: Callable[[Path], str] | None = None
+    hub_cache: Path | None = None
     _listing: dict[str, dict[str, Path]] = field(default_factory=dict, repr=False)
 
     def models(self, folder: str) -> dict[str, Path]:
@@ -65,6 +70,9 @@ class Files:
                 for sub in (folder, *ALIASES.get(folder, ())):
                     for name, path in _scan(root / sub):
                         found.setdefault(name, path)
+            if folder == "checkpoints" and self.hub_cache is not None:
+                for name, path in hub.whole_models(self.hub_cache):
+                    found.setdefault(name, path)
             self._listing[folder] = found
         return self._listing[folder]
 
@@ -106,13 +114,17 @@ class Files:
         path = models.get(str(pure)) or next(
             (models[n] for n in (f"{pure}{s}" for s in MODEL_SUFFIXES) if n in models), None
         )
+        in_cache = path is not None and self.hub_cache is not None and path.is_relative_to(self.hub_cache)
+        if (path is None or in_cache) and (hub_name := hub.parse(name)):
+            return self._find_in_hub(hub_name)
         if path is None:
+            self._refuse_pickled(folder, str(pure))
             looked = ", ".join(str(root / folder) for root in self.model_folders) or "no model folder is set"
             raise FileProblem(
                 "NF301",
                 f"no model named {name!r} in {folder}",
                 expected=f"a file or folder in {looked}",
-                hint=_near_model(name, models) or "put the file there, or set model_folders",
+                hint=self._hub_hint(name) or _near_model(name, models) or "put the file there, or set model_folders",
             )
         subs = (folder, *ALIASES.get(folder, ()))
         if not self._inside(path, [*self.model_folders, *(root / sub for root in self.model_folders for sub in subs)]):
@@ -123,6 +135,46 @@ class Files:
                 hint="add the folder it lies in to model_folders",
             )
         return path
+
+    def _find_in_hub(self, name: hub.HubName) -> Path:
+        """The file or folder of a hub name in the cache."""
+        cache = self.hub_cache
+        if cache is None:
+            raise FileProblem("NF301", f"no model named {str(name)!r}: no Hugging Face cache is set")
+        try:
+            path = hub.find(cache, name)
+        except hub.OutOfCache as error:
+            raise FileProblem(
+                "NF303", f"the model {str(name)!r} is a link out of its repository", got=str(error)
+            ) from None
+        except hub.NotInCache as error:
+            fetch = f"`nodeflow models fetch {name}` fetches it; nothing is fetched by itself"
+            place = hub.repo_folder(cache, name.repo)
+            raise FileProblem(
+                "NF301",
+                f"no model {str(name)!r} in the Hugging Face cache: {error}",
+                expected=f"{name.file or 'the files'} of revision {name.revision} in {place}",
+                hint=fetch if name.pinned else f"pin the revision to fetch it: {name.repo}@ and 40 hexadecimal digits",
+            ) from None
+        if path.is_file() and path.suffix.lower() not in MODEL_SUFFIXES:
+            raise _wrong_kind(str(name), path.suffix)
+        return path
+
+    def _hub_hint(self, name: str) -> str:
+        """What the cache has of a repository that is named without its revision."""
+        have = hub.revisions(self.hub_cache, name) if self.hub_cache and hub.BARE.fullmatch(name) else []
+        return f"the Hugging Face cache has it: name its revision, {name}@{have[0]}" if have else ""
+
+    def _refuse_pickled(self, folder: str, name: str) -> None:
+        """Say so if a model is there, but in a form that is not read."""
+        if not name or len(name) > 200:
+            return
+        for root in self.model_folders:
+            for sub in (folder, *ALIASES.get(folder, ())):
+                for suffix in ("", *PICKLED_SUFFIXES):
+                    path = root / sub / f"{name}{suffix}"
+                    if path.suffix.lower() in PICKLED_SUFFIXES and path.is_file():
+                        raise _wrong_kind(f"{name}{suffix}", path.suffix)
 
     def _find_input(self, value: str, suffixes: tuple[str, ...]) -> Path:
         if not value:
@@ -155,6 +207,18 @@ class Files:
         return any(
             real == base or real.startswith(base.rstrip(os.sep) + os.sep) for base in map(os.path.realpath, roots)
         )
+
+
+def _wrong_kind(name: str, suffix: str) -> FileProblem:
+    pickled = suffix.lower() in PICKLED_SUFFIXES
+    wrong = "is pickled: such a file can run code when it is opened" if pickled else "is not of a kind that is read"
+    return FileProblem(
+        "NF304",
+        f"the model {name!r} {wrong}",
+        expected=" or ".join(MODEL_SUFFIXES),
+        got=suffix,
+        hint="use its .safetensors version, or convert it where you trust it (docs/files.md)" if pickled else "",
+    )
 
 
 def _scan(root: Path) -> Iterator[tuple[str, Path]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeflow.errors import NodeflowError
+from nodeflow.hub import cache_folder
 
 GB = 1 << 30
 
@@ -29,6 +30,7 @@ class Settings:
     home: own models, records and configuration. cache: results and digests; may be deleted at any time.
     output: where results get their readable names. model_folders: further folders laid out like ComfyUI's `models`
     or A1111's. input_roots: folders that recipes may read files from, besides the recipe's own and the working folder.
+    hub_cache: where the Hugging Face libraries keep models; searched for names like owner/name@revision.
     ram_budget, disk_budget, weights_budget: bytes. device_cache_budget, device_weights_budget: the same on the
     accelerator. device: "auto", "cpu", "cuda", "cuda:1", "mps".
     threads: CPU threads for tensors; 0: one a physical core. deadline: seconds a node may take; 0: no limit.
@@ -41,6 +43,7 @@ class Settings:
     output: Path = field(default_factory=lambda: Path("output"))
     model_folders: tuple[Path, ...] = ()
     input_roots: tuple[Path, ...] = ()
+    hub_cache: Path = field(default_factory=cache_folder)
     ram_budget: int = 4 * GB
     disk_budget: int = 20 * GB
     weights_budget: int = 12 * GB

@@ -31,4 +31,5 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     ]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NODEFLOW_HOME", str(home))
+    monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
     return home

@@ -45,7 +45,7 @@ COMMANDS = {
     "cache": Entry("cache", "app", _RESULTS),
     "nodes": Entry("nodes", "nodes", _NODES),
     "describe": Entry("nodes", "describe", _NODES),
-    "models": Entry("models", "models", _NODES),
+    "models": Entry("models", "app", _NODES),
     "schema": Entry("check", "schema", _HOUSE),
     "doctor": Entry("doctor", "doctor", _HOUSE),
 }
