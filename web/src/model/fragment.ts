@@ -63,7 +63,7 @@ function usedDefinitions(recipe: Recipe, at: readonly string[], ids: readonly st
         const where = findDefinition(recipe, place, name);
         const inner = where && definitionAt(recipe, where);
         if (where === undefined || inner === undefined || Object.hasOwn(found, name)) continue;
-        if (where.length > at.length && where.length > place.length) continue; // comes along inside its owner
+        if (where.length > at.length + 1) continue; // comes along inside its owner
         found[name] = inner;
         visit(inner, where, Object.keys(inner.nodes));
       }

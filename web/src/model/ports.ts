@@ -209,6 +209,9 @@ export function isMapped(node: RecipeNode, port?: string): boolean {
 /** A type variable: "T" stands for whatever is linked to the input of that type. */
 const isVariable = (type: string) => /^[A-Z]$/.test(type);
 
+/** Whether an input takes whatever comes: `any`, or a type variable. */
+const takesAll = (type: string) => type.split(" | ").some((part) => part === ANY || isVariable(part));
+
 /** The type of an output, with type variables filled in, as a list if the node is mapped. */
 export function outputType(recipe: Recipe, at: readonly string[], end: End, known: Known, depth = 0): string {
   const scope = definitionAt(recipe, at);
@@ -222,7 +225,6 @@ export function outputType(recipe: Recipe, at: readonly string[], end: End, know
   if (variable !== undefined && inner !== undefined) {
     type = type.replace(variable, bound(recipe, at, node, inner.inputs, variable, known, depth));
   }
-  if (type === `list[${ANY}]`) type = "list[any]";
   return isMapped(node) ? `list[${type}]` : type;
 }
 
@@ -236,12 +238,14 @@ function bound(
   depth: number,
 ): string {
   for (const port of inputs) {
-    if (port.type !== variable && port.type !== `list[${variable}]`) continue;
+    const members = port.type.split(" | ");
+    const plain = members.includes(variable);
+    if (!plain && !members.includes(`list[${variable}]`)) continue;
     const link = own(node.links, port.name);
     const first = typeof link === "string" ? link : link?.[0];
     if (first !== undefined) {
       const type = outputType(recipe, at, endOf(first), known, depth + 1);
-      return port.type === variable || typeof link !== "string" ? type : (itemType(type) ?? ANY);
+      return plain || typeof link !== "string" ? type : (itemType(type) ?? ANY);
     }
     const value = own(node.values, port.name);
     if (typeof value === "string") return "str";
@@ -264,27 +268,22 @@ function takes(names: readonly string[], type: string): boolean {
     set = new Set(names);
     accepted.set(names, set);
   }
-  if (set.has(type) || set.has(ANY) || type === ANY || isVariable(type)) return true;
-  const item = itemType(type);
-  if (item === ANY || (item !== undefined && isVariable(item)))
-    return names.some((name) => itemType(name) !== undefined);
+  if (set.has(type) || type === ANY || isVariable(type)) return true;
   return type.includes(" | ") && type.split(" | ").every((part) => takes(names, part));
 }
 
 export type Fit = "one" | "item" | null;
 
-/** How an output of `type` may be linked to an input: as its one source, as one more item of its list, or not at all. */
+/**
+ * How an output of `type` may be linked to an input: as its one source, as one more item of its list, or not at all.
+ * `accepts` names all output types that fit, for list inputs also those of one item.
+ */
 export function fits(port: InputPort, type: string, node?: RecipeNode): Fit {
   if (node && isMapped(node, port.name)) {
     const item = itemType(type);
-    if (item !== undefined && takes(port.accepts, item)) return "one";
-    return takes(port.accepts, type) ? "item" : null;
+    if (item !== undefined && (takesAll(port.type) || takes(port.accepts, item))) return "one";
+    return takesAll(port.type) || takes(port.accepts, type) ? "item" : null;
   }
-  const own = itemType(port.type.split(" | ").find((part) => itemType(part) !== undefined) ?? "");
-  if (port.many && itemType(type) === undefined) {
-    if (own !== undefined && (own === ANY || isVariable(own) || type === own || type === ANY)) return "item";
-    if (takes(port.accepts, `list[${type}]`) || takes(port.accepts, type)) return "item";
-    return null;
-  }
-  return takes(port.accepts, type) ? "one" : null;
+  if (!takesAll(port.type) && !takes(port.accepts, type)) return null;
+  return port.many && type !== ANY && itemType(type) === undefined ? "item" : "one";
 }

@@ -8,6 +8,7 @@
 
 import { mentioned } from "./fragment";
 import { fresh, freshId } from "./ids";
+import { sameValue } from "./json";
 import {
   entryOf,
   mapReroutes,
@@ -85,38 +86,31 @@ export function makeSubgraph(scope: Recipe, picked: ReadonlySet<string>, wanted 
   }
 
   // Declared inputs that lead inside are led through.
-  let outside = scope;
-  const runs = new Map<string, string>();
-  let last = "";
-  outside = mapTargets(outside, (link, declared) => {
+  // Neighbours of one value share an input, so that order and values come back as they were.
+  let run: { declared: string; input: string; value: Value | undefined } | undefined;
+  const outside = mapTargets(scope, (link, declared) => {
     if (!inside(link)) {
-      last = "";
+      run = undefined;
       return [link];
     }
-    if (last === declared) {
-      const run = runs.get(declared) as string;
-      inputs[run] = { ...inputs[run], to: [...(inputs[run]?.to ?? []), link] };
+    const end = endOf(link);
+    const value = own(own(scope.nodes, end.node)?.values, end.port);
+    if (run?.declared === declared && sameValue(run.value, value)) {
+      inputs[run.input] = { to: [...(inputs[run.input]?.to ?? []), link] };
       return [];
     }
     const input = fresh(declared, taken);
     inputs[input] = { to: [link] };
-    runs.set(declared, input);
-    last = declared;
-    const end = endOf(link);
-    const value = own(own(scope.nodes, end.node)?.values, end.port);
     if (value !== undefined) values[input] = value;
+    run = { declared, input, value };
     return [`${instance}.${input}`];
   });
 
   // What leaves: one output for each inner output that is used outside.
   const outputs: Record<string, string> = {};
   const byOutput = new Map<string, string>();
-  const outer = withPart(
-    { ...outside, nodes: without(outside.nodes, ...ids) },
-    "nodes",
-    without(outside.nodes, ...ids),
-  );
-  let rest = mapLinks({ ...outer, nodes: outer.nodes ?? {} }, (link) => {
+  const outer = { ...outside, nodes: without(outside.nodes, ...ids) };
+  let rest = mapLinks(outer, (link) => {
     if (!inside(link)) return link;
     let output = byOutput.get(link);
     if (output === undefined) {
@@ -130,7 +124,6 @@ export function makeSubgraph(scope: Recipe, picked: ReadonlySet<string>, wanted 
   let definition: Recipe = { nodes };
   definition = withPart(definition, "inputs", inputs);
   definition = withPart(definition, "outputs", outputs);
-  definition = { ...definition, nodes: definition.nodes };
   const entries = ids.flatMap((id) => (own(scope.layout, id) === undefined ? [] : [[id, own(scope.layout, id)]]));
   const bends = reroutes(scope).filter((bend) => inside(bend.from) || inside(bend.to));
   let layout: Recipe["layout"] = Object.fromEntries(entries);
