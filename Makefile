@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-install: $(VENV)/.installed ## make .venv with nodeflow and what its tests need
+install: $(VENV)/.installed $(VENV)/crate/.installed ## make .venv with nodeflow and what its tests need
 
 # An own torch build that is installed first (CPU, CUDA, ...) is left alone; else the range in pyproject.toml decides.
 $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py
@@ -20,6 +20,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py
 
 web: install ## build the canvas anew, if web/ has changed since (make install does it too)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --editable .
+
+# roc-validator wants an older rich than we do, so the tests call it in an environment of its own.
+$(VENV)/crate/.installed: tests/share/validator.txt | $(VENV)/.installed
+	$(PYTHON) -m venv $(VENV)/crate
+	$(VENV)/crate/bin/python -m pip install --quiet --requirement tests/share/validator.txt
+	touch $@
 
 demo: install ## draw a picture from a prompt: output/demo.png
 	$(BIN)/nodeflow run workflows/text-to-image.json --out output/demo.png

@@ -66,6 +66,7 @@ def metadata(
     steps = _steps(contents)
     root["conformsTo"] = [{"@id": uri} for uri, _, _ in (_PROFILES if steps else _PROFILES[:3])]
     root["mainEntity"] = {"@id": f"{contents.stem}.json"}
+    crate.metadata["conformsTo"] = [{"@id": "https://w3id.org/ro/crate/1.1"}, {"@id": _PROFILES[2][0]}]
     root["mentions"] = [{"@id": _RUN}, *({"@id": f"#action-{name}"} for name, *_ in steps)]
     if pictures := [n for n in entries if n.startswith("outputs/") and n.endswith((".png", ".webp", ".jpg"))]:
         root["image"] = {"@id": pictures[0]}
@@ -98,10 +99,10 @@ def _about(contents: Contents, name: str) -> Entity:
             "encodingFormat": "application/json",
             "version": contents.lock.recipe[:16],
             "programmingLanguage": {"@id": "#nodeflow-recipe"},
-            "input": [{"@id": f"#input-{name}"} for name in _inputs(contents)],
-            "output": [{"@id": f"#output-{name}"} for name in contents.outputs],
-            "hasPart": [{"@id": f"#op-{op}"} for op in _ops(contents)],
-            **({"step": [{"@id": f"#step-{name}"} for name, *_ in steps]} if steps else {}),
+            **_refs("input", [f"#input-{name}" for name in _inputs(contents)]),
+            **_refs("output", [f"#output-{name}" for name in contents.outputs]),
+            **_refs("hasPart", [f"#op-{op}" for op in _ops(contents)]),
+            **_refs("step", [f"#step-{name}" for name, *_ in steps]),
         }
     texts = {
         f"{stem}.lock.json": ("Lock: every model, file, version and seed, with digests", "application/json"),
@@ -186,9 +187,15 @@ def _parameter(entity: str, name: str, kind: str, examples: list[str]) -> Entity
         "@type": "FormalParameter",
         "name": name,
         "additionalType": kind,
-        "workExample": [{"@id": quoted(example)} for example in examples],
+        **_refs("workExample", [quoted(example) for example in examples]),
         "conformsTo": {"@id": "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"},
     }
+
+
+def _refs(term: str, names: list[str]) -> Entity:
+    """References to entities: one by itself, several as a list, none as nothing."""
+    found = [{"@id": name} for name in names]
+    return {term: found[0] if len(found) == 1 else found} if found else {}
 
 
 def quoted(name: str) -> str:
@@ -220,17 +227,18 @@ def _actions(contents: Contents, made: list[str], author: str) -> Iterator[Entit
     used += [f"#model-{model.folder}/{quoted(model.name)}" for model in contents.lock.models]
     times = {"startTime": moment_text(ran.started), "endTime": moment_text(ran.ended)} if ran.ended else {}
     agent = {"agent": {"@id": "#author"}} if author else {}
-    done = {"@id": "http://schema.org/CompletedActionStatus"}
+    done = "http://schema.org/CompletedActionStatus"
+    times = times or {"endTime": moment_text(contents.moment)}
     yield {
         "@id": _RUN,
         "@type": "CreateAction",
         "name": f"A run of {contents.workflow.title or contents.stem}",
         "description": f"Run {ran.id} of nodeflow {__version__}" if ran.id else f"A run of nodeflow {__version__}",
         "instrument": {"@id": f"{contents.stem}.json"},
-        "object": [{"@id": quoted(name)} for name in contents.inputs] + [{"@id": entity} for entity in used],
-        "result": [{"@id": quoted(name)} for name in made],
+        **_refs("object", [*map(quoted, contents.inputs), *used]),
+        **_refs("result", [quoted(name) for name in made]),
         "actionStatus": done,
-        **(times or {"endTime": moment_text(contents.moment)}),
+        **times,
         **agent,
     }
     steps = _steps(contents)
@@ -242,14 +250,15 @@ def _actions(contents: Contents, made: list[str], author: str) -> Iterator[Entit
         yield {"@id": f"#step-{name}", "@type": "HowToStep", "name": name, "position": str(place), "workExample": tool}
         state, seconds = states.get(name, ("", 0.0))
         text = f"{state}, {seconds:.4f} s" if state else "a step of the run"
-        run: Entity = {"name": name, "description": text, "instrument": tool, "actionStatus": done}
+        run: Entity = {"name": name, "description": text, "instrument": tool, "actionStatus": done, **agent}
+        run["endTime"] = times["endTime"]
         yield {"@id": f"#action-{name}", "@type": "CreateAction", **run, **({"identifier": key} if key else {})}
         control: Entity = {"name": f"orchestrates {name}", "instrument": {"@id": f"#step-{name}"}}
         yield {"@id": f"#control-{name}", "@type": "ControlAction", **control, "object": {"@id": f"#action-{name}"}}
     if steps:
-        controls = [{"@id": f"#control-{name}"} for name, *_ in steps]
+        controls = _refs("object", [f"#control-{name}" for name, *_ in steps])
         whole: Entity = {"name": f"nodeflow {__version__}", "instrument": {"@id": _ENGINE}, "result": {"@id": _RUN}}
-        yield {"@id": "#organize", "@type": "OrganizeAction", **whole, "object": controls, **agent, **times}
+        yield {"@id": "#organize", "@type": "OrganizeAction", **whole, **controls, **agent, **times}
 
 
 def preview(contents: Contents, files: list[str]) -> str:
