@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nodeflow.server.schema import ArtefactInfo, Job, JobState
-from nodeflow.server.store import NoSuchJob
+from nodeflow.server.tasks import NoSuchJob
 
 FINISHED: Final = ("completed", "failed", "cancelled")
 

@@ -16,65 +16,19 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from blake3 import blake3
 
 from nodeflow.database import migrate, transaction
-from nodeflow.errors import NodeflowError
 from nodeflow.server.jobs_db import MIGRATIONS, explained, open_database
-from nodeflow.server.schema import ArtefactInfo, JobState
+from nodeflow.server.schema import JobState
+from nodeflow.server.tasks import Claimed, Finish, JobConflict, NewJob, NoSuchJob
 
 MAX_ATTEMPTS: Final = 3
 """A job whose worker died this often is given up."""
-
-
-class NoSuchJob(NodeflowError):
-    """There is no job of this number."""
-
-
-class JobConflict(NodeflowError):
-    """The job is not in a state in which that can be done."""
-
-
-@dataclass(frozen=True)
-class NewJob:
-    """What a job is made from. inputs: values of declared inputs, instead of those in the recipe."""
-
-    title: str
-    digest: str
-    inputs: Mapping[str, Any]
-    targets: Sequence[str] | None = None
-    priority: int = 0
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A job to run now, and the lease that its result must bring back."""
-
-    id: int
-    lease: str
-    attempt: int
-    recipe: bytes
-    inputs: dict[str, Any]
-    targets: list[str] | None
-
-
-@dataclass(frozen=True)
-class Finish:
-    """How a job ended. nodes: what became of its nodes, as JSON text."""
-
-    state: JobState
-    error: str = ""
-    run: str = ""
-    steps: int = 0
-    finished_steps: int = 0
-    cached_steps: int = 0
-    nodes: str = "{}"
-    artefacts: Sequence[ArtefactInfo] = ()
 
 
 class JobStore:
@@ -162,29 +116,32 @@ class JobStore:
             )
         return True
 
-    def give_back(self, job: int, lease: str, error: str, *, blame: bool = True) -> JobState | None:
+    def give_back(self, job: int, lease: str, error: str) -> JobState | None:
         """The worker that ran the job is gone: queue the job again, or fail it if that was its last attempt.
-
-        Args:
-            blame: whether this attempt counts.
 
         Returns:
             The new state; None if the lease is not the job's.
         """
         with transaction(self.db):
-            last = MAX_ATTEMPTS if blame else 1 << 62
             row = self.db.execute(
                 f"{_GIVE_BACK} WHERE id = ? AND lease = ? AND state = 'running' RETURNING state",
-                (last, last, time.time(), 0 if blame else 1, error, job, lease),
+                (MAX_ATTEMPTS, MAX_ATTEMPTS, time.time(), 0, error, job, lease),
             ).fetchone()
         return None if row is None else row[0]
 
-    def recover(self, error: str) -> list[int]:
-        """At the start of a server: whatever is "running" was left by one that died. The jobs concerned."""
+    def recover(self, error: str, *, blame: bool = True) -> list[int]:
+        """Nobody runs anything (a server starts, or stops): what is "running" is queued again, or failed.
+
+        Args:
+            blame: whether this attempt counts.
+
+        Returns:
+            The jobs concerned.
+        """
+        last = MAX_ATTEMPTS if blame else 1 << 62
         with transaction(self.db):
             rows = self.db.execute(
-                f"{_GIVE_BACK} WHERE state = 'running' RETURNING id",
-                (MAX_ATTEMPTS, MAX_ATTEMPTS, time.time(), 0, error),
+                f"{_GIVE_BACK} WHERE state = 'running' RETURNING id", (last, last, time.time(), int(not blame), error)
             ).fetchall()
         return sorted(row[0] for row in rows)
 

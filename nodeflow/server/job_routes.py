@@ -1,0 +1,194 @@
+"""Jobs over HTTP: submit, look, cancel, retry, move, forget; the queue; comparing two jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import Field
+
+from nodeflow.engine import Engine
+from nodeflow.problems import Problem, ProblemsError
+from nodeflow.server.comparing import compared
+from nodeflow.server.openapi import route
+from nodeflow.server.problem import not_found, refused
+from nodeflow.server.schema import (
+    Accepted,
+    Cleared,
+    Compared,
+    CompareRequest,
+    Job,
+    JobChange,
+    JobDetail,
+    JobId,
+    JobPage,
+    JobRequest,
+    JobState,
+    Queue,
+)
+from nodeflow.server.services import Services
+from nodeflow.server.tasks import JobConflict, NoSuchJob
+from nodeflow.workflow import Workflow
+
+Limit = Annotated[int, Field(ge=1, le=500)]
+MAX_PROBLEMS = 200
+"""Of a sweep with more problems only so many are told."""
+
+
+@contextmanager
+def _statuses() -> Iterator[None]:
+    """What the queue refuses, as HTTP has it."""
+    try:
+        yield
+    except NoSuchJob as error:
+        raise not_found(str(error)) from None
+    except JobConflict as error:
+        raise refused(409, str(error)) from None
+
+
+# --- submitting ---------------------------------------------------------------------------------------------------
+
+
+@route("POST", "/api/jobs", status=202, errors=(422,))
+async def submit(services: Services, body: JobRequest) -> Accepted:
+    """Queue a recipe, or a sweep of it. The answer means that the jobs survive a power cut."""
+    workflow = await services.in_engine(accepted, services.engine, body)
+    jobs = await services.queue.submit(body, workflow)
+    return Accepted.model_construct(jobs=jobs, sweep=jobs[0].sweep)
+
+
+def accepted(engine: Engine, request: JobRequest) -> Workflow:
+    """The recipe of a request, if it can run with all the inputs.
+
+    Raises:
+        ProblemsError: with everything that is wrong.
+    """
+    workflow = Workflow.from_json(request.workflow)
+    targets = request.targets
+    if not request.sweep:
+        chosen = workflow.with_inputs(request.inputs)
+        engine.plan(chosen, targets=targets)
+        return workflow
+    problems: list[Problem] = []
+    for number, inputs in enumerate(request.sweep):
+        try:
+            chosen = workflow.with_inputs({**request.inputs, **inputs})
+            found = engine.check(chosen).errors
+            if number == 0 and not found:
+                engine.plan(chosen, targets=targets)
+        except ProblemsError as error:
+            found = list(error.problems)
+        new = [p for p in found if p not in problems]
+        problems += new
+        if len(problems) > MAX_PROBLEMS:
+            break
+    if problems:
+        raise ProblemsError(problems)
+    return workflow
+
+
+# --- looking ------------------------------------------------------------------------------------------------------
+
+
+@route("GET", "/api/jobs")
+async def jobs(
+    services: Services, state: JobState | None = None, before: JobId | None = None, limit: Limit = 50
+) -> JobPage:
+    """The newest jobs first; with state=queued: in the order of the queue."""
+    page: JobPage = await services.queue.page(state, before, limit)
+    return page
+
+
+@route("GET", "/api/jobs/{id}")
+async def job(services: Services, id: JobId) -> JobDetail:
+    """A job with its recipe (inputs written in) and its nodes."""
+    with _statuses():
+        detail: JobDetail = await services.queue.detail(id)
+    return detail
+
+
+@route("GET", "/api/jobs/{id}/workflow", media="application/json")
+async def job_workflow(services: Services, id: JobId) -> web.Response:
+    """The recipe that the job ran, its inputs written in, in its saved form."""
+    with _statuses():
+        workflow: Workflow = await services.queue.workflow(id)
+    return web.Response(text=workflow.text(), content_type="application/json")
+
+
+# --- changing -----------------------------------------------------------------------------------------------------
+
+
+@route("PATCH", "/api/jobs/{id}", errors=(409,))
+async def change(services: Services, id: JobId, body: JobChange) -> Job:
+    """Give a queued job another priority or place."""
+    with _statuses():
+        changed: Job = await services.queue.change(id, body)
+    return changed
+
+
+@route("DELETE", "/api/jobs/{id}", errors=(409,))
+async def remove(services: Services, id: JobId) -> None:
+    """Forget a job that is over. Files in the output folder stay."""
+    with _statuses():
+        await services.queue.remove(id)
+
+
+@route("POST", "/api/jobs/{id}/cancel", errors=(409,))
+async def cancel(services: Services, id: JobId) -> Job:
+    """Cancel a job that is queued or runs."""
+    with _statuses():
+        cancelled: Job = await services.queue.cancel(id)
+    return cancelled
+
+
+@route("POST", "/api/jobs/{id}/retry", errors=(409,))
+async def retry(services: Services, id: JobId) -> Job:
+    """Queue a failed or cancelled job again. What it had computed is taken from the cache."""
+    with _statuses():
+        queued: Job = await services.queue.retry(id)
+    return queued
+
+
+# --- the queue ----------------------------------------------------------------------------------------------------
+
+
+@route("GET", "/api/queue")
+async def queue(services: Services) -> Queue:
+    """What runs, how much waits, and whether it is paused."""
+    found: Queue = await services.queue.queue()
+    return found
+
+
+@route("POST", "/api/queue/pause")
+async def pause(services: Services) -> Queue:
+    """Start nothing more, also after a restart; what runs goes on."""
+    found: Queue = await services.queue.pause()
+    return found
+
+
+@route("POST", "/api/queue/resume")
+async def resume(services: Services) -> Queue:
+    """Start what is queued."""
+    found: Queue = await services.queue.resume()
+    return found
+
+
+@route("POST", "/api/queue/clear")
+async def clear(services: Services, running: bool = False) -> Cleared:
+    """Cancel everything that is queued; with running=1 what runs, too."""
+    return Cleared(cancelled=await services.queue.clear(running))
+
+
+# --- comparing ----------------------------------------------------------------------------------------------------
+
+
+@route("POST", "/api/compare")
+async def compare(services: Services, body: CompareRequest) -> Compared:
+    """What differs between two jobs: their recipes, and their results."""
+    sides: list[Any] = []
+    with _statuses():
+        for number in (body.a, body.b):
+            sides.append((await services.queue.get(number), await services.queue.workflow(number)))
+    return await services.in_engine(compared, services.engine, *sides)

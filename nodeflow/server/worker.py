@@ -1,0 +1,204 @@
+"""The worker: the process in which recipes run, so that native code that crashes takes no server with it.
+
+    python -m nodeflow.server.worker
+
+It is started by the server (`worker_process`) and talks with it in frames over its standard input and output: settings
+first, then jobs, one at a time. The engine lives here, and all that it loads; nothing is kept here that matters: the
+server has the queue, the blob store has the results. When the server is gone, so is the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import IO, Any, Final
+
+from nodeflow.engine import Engine, Run
+from nodeflow.errors import NodeflowError
+from nodeflow.server import frames
+from nodeflow.server.reporting import Feed
+from nodeflow.types import Artefact
+from nodeflow.workflow import Workflow
+
+STOP_S: Final = 5.0
+"""How long a run may take to stop when the worker is told to end."""
+
+MAX_ERRORS: Final = 20
+MAX_TIMES: Final = 200
+"""So many times an op are told for the metrics."""
+
+_PICTURES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
+
+
+class Worker:
+    """One engine that runs the jobs it is sent.
+
+    Args:
+        feed: told what happens.
+    """
+
+    def __init__(self, engine: Engine, feed: Feed) -> None:
+        self.engine = engine
+        self.feed = feed
+        self.cancel = threading.Event()
+        self.job = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self, header: dict[str, Any], recipe: bytes) -> None:
+        """Begin a job, in a thread of its own."""
+        if self._thread is not None:
+            self._thread.join()
+        self.job = header["job"]
+        self.cancel = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(header, recipe, self.cancel), name="nodeflow-run")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop what runs, and write what is still to be written."""
+        self.cancel.set()
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+        self.engine.close()
+
+    def _run(self, header: dict[str, Any], recipe: bytes, cancel: threading.Event) -> None:
+        job = header["job"]
+        try:
+            ended = self._ended(header, recipe, cancel)
+        except NodeflowError as error:
+            ended = {"state": "failed", "error": str(error)}
+        except BaseException as error:
+            traceback.print_exc()
+            ended = {"state": "failed", "error": f"{type(error).__name__}: {error}"}
+        self.feed.finish(None)
+        self.feed.send({"kind": "finished", "job": job, **self._inventory(), **ended})
+
+    def _ended(self, header: dict[str, Any], recipe: bytes, cancel: threading.Event) -> dict[str, Any]:
+        workflow = Workflow.parse(recipe).with_inputs(header["inputs"])
+        engine = self.engine
+        self.feed.job = header["job"]
+        run = engine.run(
+            workflow,
+            targets=header["targets"],
+            out=engine.settings.output,
+            values=False,
+            on_plan=self.feed.begin,
+            on_event=self.feed.take,
+            cancel=cancel,
+        )
+        self.feed.finish(run.outcome)
+        error = "\n".join(f"{failure.node}: {failure.message}" for failure in run.failures[:MAX_ERRORS])
+        if len(run.failures) > MAX_ERRORS:
+            error += f"\n… and {len(run.failures) - MAX_ERRORS} more"
+        return {"state": run.state, "error": error, "run": run.id, "artefacts": self._artefacts(run),
+                "seconds": _seconds(run)}  # fmt: skip
+
+    def _inventory(self) -> dict[str, Any]:
+        """What the process holds: loaded weights, and how the cache did."""
+        stats = self.engine.cache.stats()
+        tiers = {name: {"bytes": tier.used_bytes, "hits": tier.hits} for name, tier in stats.tiers.items()}
+        weights = [
+            {"name": name, "device": where, "bytes": size} for name, where, size in self.engine.weights.inventory()
+        ]
+        return {"weights": weights, "tiers": tiers, "misses": stats.misses}
+
+    def _artefacts(self, run: Run) -> list[dict[str, Any]]:
+        """What the run published, as `schema.ArtefactInfo` has it."""
+        plan = run.outcome.plan
+        exports = {step.key for step in plan.steps if step.id.startswith("export:")}
+        counts: dict[str, int] = {}
+        found = []
+        for item in run.published:
+            place = counts[item.output] = counts.get(item.output, -1) + 1
+            link = plan.workflow.outputs.get(item.output, "") if item.key in exports else ""
+            node = link.partition(".")[0] or item.output.partition("/")[0].partition("[")[0]
+            width, height = self._size(item.artefact)
+            found.append(
+                {"output": item.output, "node": node, "index": place, "name": item.path.name, "width": width,
+                 "height": height, "digest": item.artefact.digest, "media_type": item.artefact.media,
+                 "bytes": item.artefact.size}
+            )  # fmt: skip
+        return found
+
+    def _size(self, artefact: Artefact) -> tuple[int, int]:
+        """Width and height of a picture."""
+        if artefact.media in _PICTURES:
+            from PIL import Image
+
+            with contextlib.suppress(Exception), Image.open(self.engine.artefacts.path(artefact.digest)) as picture:
+                width, height = picture.size
+                return int(width), int(height)
+        return 0, 0
+
+
+def _seconds(run: Run) -> dict[str, list[float]]:
+    """How long steps took, by op."""
+    found: dict[str, list[float]] = {}
+    for index, seconds in run.outcome.seconds.items():
+        times = found.setdefault(run.outcome.plan.steps[index].op.name, [])
+        if len(times) < MAX_TIMES:
+            times.append(round(seconds, 6))
+    return found
+
+
+def main() -> int:
+    """Serve the process that started this one until it says stop, or is gone."""
+    commands, answers = _pipes()
+    _end_with_parent()
+    _die_first()
+    faulthandler.enable()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
+    first = frames.read(commands)
+    if first is None:
+        return 0
+    engine = Engine(frames.settings_from(first[0]["settings"]), working_folder=False)
+    feed = Feed(answers)
+    worker = Worker(engine, feed)
+    feed.send({"kind": "ready", "pid": os.getpid(), "device": engine.device, "numeric": str(engine.numeric)})
+    try:
+        while (frame := frames.read(commands)) is not None:
+            header, data = frame
+            if header["kind"] == "run":
+                worker.start(header, data)
+            elif header["kind"] == "cancel" and header["job"] == worker.job:
+                worker.cancel.set()
+            elif header["kind"] == "stop":
+                worker.stop()
+                break
+    finally:
+        sys.stderr.flush()
+        os._exit(0)  # a node that does not stop must not keep the process
+
+
+def _pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """The two pipes; afterwards nothing that a node reads or prints goes there."""
+    commands, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return commands, answers
+
+
+def _end_with_parent() -> None:
+    """On Linux, have the kernel end this process with its parent, also while native code holds everything up."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _die_first() -> None:
+    """On Linux, have the kernel take this process when memory runs out, and not the server."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("500")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
