@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from nodeflow import File, NodeError, WeightsPool
 from nodeflow_nodes.diffusion import load_nodes
 from nodeflow_nodes.diffusion.denoiser import Conditions
-from nodeflow_nodes.diffusion.loading.lora import LoraFile, denoiser_names, text_names
+from nodeflow_nodes.diffusion.loading.lora_file import LoraFile
+from nodeflow_nodes.diffusion.loading.lora_names import denoiser_names, text_names
 
 
 def lora(path: Path, tensors: dict[str, torch.Tensor]) -> LoraFile:

@@ -252,13 +252,13 @@ def load_embedding(
 
 
 def _patch_denoiser(module: Any, patches: tuple[Patch, ...]) -> Any:
-    from .loading.lora import patch_denoiser
+    from .loading.patches import patch_denoiser
 
     return patch_denoiser(module, patches)
 
 
 def _patch_text(module: Any, patches: tuple[Patch, ...]) -> Any:
-    from .loading.lora import patch_text
+    from .loading.patches import patch_text
 
     return patch_text(module, patches)
 
