@@ -1,0 +1,62 @@
+"""Coming in, and the first click that gives a picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.canvas import Canvas
+from tests.browser.recipes import SHIPPED, shipped
+from tests.browser.server import Server
+from tests.browser.watch import Watch
+
+
+def test_the_one_time_link_lets_a_browser_in_once(
+    start_server: Callable[[], Server], browser: Browser, watch: Watch
+) -> None:
+    watch.expect("401")
+    server = start_server()
+    link = server.ask("POST", "/api/login-links")[1]["url"]
+    contexts = [browser.new_context(), browser.new_context()]
+    try:
+        for context in contexts:
+            watch.follow(context, server.origin)
+        first, second = (context.new_page() for context in contexts)
+        first.goto(link)
+        assert first.url == server.origin + "/"
+        expect(first).to_have_title(re.compile("nodeflow"))
+        answer = second.goto(link)
+        assert answer is not None
+        assert answer.status == 401
+        expect(second.locator("body")).to_contain_text("nodeflow open")
+    finally:
+        for context in contexts:
+            context.close()
+
+
+def test_the_first_page_offers_every_shipped_workflow(page: Page) -> None:
+    for path in SHIPPED.glob("*.json"):
+        expect(page.get_by_role("button", name=shipped(path.stem)["title"]).first).to_be_visible()
+
+
+def test_the_first_click_opens_a_workflow_and_the_second_draws_a_picture(canvas: Canvas) -> None:
+    canvas.page.get_by_role("button", name=shipped("text-to-image")["title"]).first.click()
+    expect(canvas.node("sample")).to_be_visible()
+    canvas.button("Run").click()
+    job = canvas.server.until(lambda: canvas.server.get("/api/jobs?limit=1")["items"], bool)[0]["id"]
+    done = canvas.server.finished(job)
+    assert done["state"] == "completed", done
+    digest = done["artefacts"][0]["digest"]
+    expect(canvas.page.locator(f'img[src*="{digest}"]').first).to_be_visible()
+
+
+def test_a_page_of_another_width_does_not_scroll_sideways(
+    server: Server, new_context: Callable[..., BrowserContext]
+) -> None:
+    for width in (360, 768, 1920):
+        page = new_context(server, viewport={"width": width, "height": 700}).new_page()
+        page.goto("/")
+        expect(page.get_by_role("button", name=shipped("text-to-image")["title"]).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

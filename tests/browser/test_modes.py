@@ -1,0 +1,105 @@
+"""Interactions 14 and 20: mute, bypass, collapse, resize, hide unused ports."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.canvas import Canvas
+from tests.browser.recipes import chain, wiring
+
+
+def test_mute_and_bypass_are_stored_and_differ_by_shape(canvas: Canvas) -> None:
+    canvas.open(chain())
+    canvas.select("b")
+    canvas.press("Control+m")
+    canvas.changed(lambda doc: doc["nodes"]["b"].get("mode") == "muted")
+    expect(canvas.node("b")).to_have_attribute("data-mode", "muted")
+    muted = canvas.node("b").get_by_text("muted").or_(canvas.node("b").get_by_label("muted")).first
+    expect(muted).to_be_visible()
+    canvas.press("Control+b")
+    canvas.changed(lambda doc: doc["nodes"]["b"].get("mode") == "bypassed")
+    bypassed = canvas.node("b").get_by_text("bypassed").or_(canvas.node("b").get_by_label("bypassed")).first
+    expect(bypassed).to_be_visible()
+    canvas.press("Control+b")
+    done = canvas.changed(lambda doc: "mode" not in doc["nodes"]["b"])
+    assert done == chain()
+
+
+def test_a_bypassed_node_passes_its_input_through_and_a_muted_one_stops_what_follows(canvas: Canvas) -> None:
+    document = chain()
+    document["nodes"]["show"] = {"op": "value/show@1", "links": {"value": "c.text"}}
+    canvas.open(document)
+    canvas.select("b")
+    canvas.press("Control+b")
+    canvas.changed(lambda doc: doc["nodes"]["b"].get("mode") == "bypassed")
+    canvas.focus_pane()
+    canvas.press("Control+Enter")
+    expect(canvas.node("show")).to_contain_text("one three", timeout=60_000)
+
+
+def test_collapsing_keeps_wires_attached_and_is_layout_only(canvas: Canvas) -> None:
+    canvas.open(chain())
+    height = canvas.node("b").bounding_box()["height"]  # type: ignore[index]
+    canvas.select("b")
+    canvas.node("b").get_by_role("button", name=re.compile("Collapse")).click()
+    done = canvas.changed(lambda doc: doc["layout"]["b"].get("collapsed") is True)
+    assert done["nodes"] == chain()["nodes"]
+    assert canvas.node("b").bounding_box()["height"] < height  # type: ignore[index]
+    expect(canvas.wires).to_have_count(2)
+    assert attached(canvas, "a", "b")
+    canvas.node("b").get_by_role("button", name=re.compile("Expand")).click()
+    canvas.changed(lambda doc: doc == chain())
+
+
+def attached(canvas: Canvas, source: str, target: str) -> bool:
+    """Whether the wire between two nodes ends at their boxes."""
+    ends = canvas.page.evaluate(
+        """() => [...document.querySelectorAll(".react-flow__edge-path")].map((path) => {
+          const matrix = path.getScreenCTM();
+          return [0, path.getTotalLength()].map((at) => {
+            const { x, y } = path.getPointAtLength(at).matrixTransform(matrix);
+            return [x, y];
+          });
+        })"""
+    )
+    boxes = [canvas.node(id).bounding_box() for id in (source, target)]
+
+    def near(point: list[float], box: object) -> bool:
+        assert isinstance(box, dict)
+        inside_x = box["x"] - 12 <= point[0] <= box["x"] + box["width"] + 12
+        return inside_x and box["y"] - 12 <= point[1] <= box["y"] + box["height"] + 12
+
+    return any(near(start, boxes[0]) and near(end, boxes[1]) for start, end in ends)
+
+
+def test_a_node_is_resized_and_keeps_its_size(canvas: Canvas) -> None:
+    canvas.open(chain())
+    canvas.select("a")
+    box = canvas.node("a").bounding_box()
+    assert box
+    corner = canvas.page.locator(".react-flow__node.selected .react-flow__resize-control.bottom.right")
+    canvas.drag_by(corner.first, 80, 60)
+    done = canvas.changed(lambda doc: "size" in doc["layout"]["a"])
+    assert done["nodes"] == chain()["nodes"]
+    size = done["layout"]["a"]["size"]
+    canvas.page.reload()
+    again = canvas.node("a").bounding_box()
+    assert again
+    assert again["width"] > box["width"]
+    assert attached(canvas, "a", "b")
+    assert canvas.document()["layout"]["a"]["size"] == size
+
+
+def test_unused_ports_are_hidden_and_wires_stay(canvas: Canvas) -> None:
+    canvas.open(wiring())
+    canvas.select("blur")
+    ports = canvas.node("blur").locator("[data-port]:visible").count()
+    canvas.press("Control+k")
+    canvas.page.keyboard.type("hide unused")
+    canvas.press("Enter")
+    canvas.changed(lambda doc: doc["layout"]["blur"].get("hide_unused") is True)
+    assert canvas.node("blur").locator("[data-port]:visible").count() < ports
+    expect(canvas.port("blur", "in:image")).to_be_visible()
+    assert attached(canvas, "picture", "blur")

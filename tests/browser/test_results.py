@@ -1,0 +1,196 @@
+"""Interactions 18, 19, 25 and 26: history and gallery, viewer and compare, mask painting, the form view."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.canvas import Canvas, Document, recipe
+from tests.browser.recipes import picture
+from tests.browser.server import Server
+
+
+def coloured(colour: str, size: int = 64) -> Document:
+    """A picture of one colour, in no time."""
+    return recipe(
+        {"made": {"op": "image/empty@1", "values": {"color": colour, "height": size, "width": size}}},
+        title=f"All {colour}",
+        inputs={"colour": {"to": ["made.color"]}},
+        outputs={"image": "made.image"},
+    )
+
+
+def gallery(canvas: Canvas) -> None:
+    canvas.page.get_by_role("tab", name="Gallery").or_(canvas.button("Gallery")).first.click()
+
+
+def test_the_gallery_is_newest_first_with_parameters_and_reopens_the_workflow(canvas: Canvas) -> None:
+    for colour in ("#ff0000", "#00ff00"):
+        canvas.server.finished(canvas.server.run(coloured(colour))[0])
+    gallery(canvas)
+    pictures = canvas.page.get_by_role("region", name="Gallery").locator("img")
+    newest = canvas.server.get("/api/artefacts?limit=2")["items"]
+    for place, item in enumerate(newest):
+        expect(pictures.nth(place)).to_have_attribute("src", re.compile(item["digest"]))
+    pictures.first.click()
+    viewer = canvas.dialog("Viewer")
+    expect(viewer).to_contain_text("#00ff00")
+    viewer.get_by_role("button", name="Use this workflow").click()
+    expect(canvas.node("made")).to_be_visible()
+    assert canvas.changed(lambda doc: doc["nodes"])["nodes"]["made"]["values"]["color"] == "#00ff00"
+
+
+def test_the_gallery_is_paged(canvas: Canvas) -> None:
+    canvas.server.run(coloured("#000000", 16), sweep=[{"colour": f"#0000{n:02x}"} for n in range(70)])
+    canvas.server.until(lambda: canvas.server.get("/api/queue")["queued"], lambda n: n == 0, 60)
+    gallery(canvas)
+    pictures = canvas.page.get_by_role("region", name="Gallery").locator("img")
+    expect(pictures.nth(20)).to_be_attached()
+    first = pictures.count()
+    pictures.last.scroll_into_view_if_needed()
+    canvas.page.mouse.wheel(0, 20_000)
+    expect(pictures.nth(first)).to_be_attached()
+
+
+def test_two_runs_are_compared_by_what_differs(canvas: Canvas) -> None:
+    for colour in ("#ff0000", "#00ff00"):
+        canvas.server.finished(canvas.server.run(coloured(colour))[0])
+    gallery(canvas)
+    pictures = canvas.page.get_by_role("region", name="Gallery").get_by_role("listitem")
+    for place in (0, 1):
+        pictures.nth(place).hover()
+        pictures.nth(place).get_by_role("checkbox").check()
+    canvas.button("Compare").click()
+    compare = canvas.dialog("Compare")
+    expect(compare).to_contain_text("#ff0000")
+    expect(compare).to_contain_text("#00ff00")
+    wipe = compare.get_by_role("slider", name=re.compile("Wipe"))
+    wipe.focus()
+    before = wipe.get_attribute("aria-valuenow") or wipe.input_value()
+    wipe.press("ArrowLeft")
+    assert (wipe.get_attribute("aria-valuenow") or wipe.input_value()) != before
+    compare.get_by_role("radio", name=re.compile("Side")).or_(
+        compare.get_by_role("button", name=re.compile("Side"))
+    ).first.click()
+    expect(compare.locator("img:visible")).to_have_count(2)
+
+
+def test_the_viewer_goes_by_arrows_closes_by_escape_and_shows_pixels_as_they_are(canvas: Canvas) -> None:
+    for colour in ("#ff0000", "#00ff00"):
+        canvas.server.finished(canvas.server.run(coloured(colour))[0])
+    gallery(canvas)
+    canvas.page.get_by_role("region", name="Gallery").locator("img").first.click()
+    viewer = canvas.dialog("Viewer")
+    image = viewer.locator("img").first
+    first = image.get_attribute("src")
+    canvas.press("ArrowRight")
+    expect(image).not_to_have_attribute("src", str(first))
+    canvas.press("ArrowLeft")
+    expect(image).to_have_attribute("src", str(first))
+    canvas.press("1")
+    assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    assert image.bounding_box()["width"] == 64  # type: ignore[index]
+    canvas.press("Escape")
+    expect(viewer).to_have_count(0)
+
+
+# --- 25: masks and touch
+
+
+def test_a_mask_is_painted_undone_and_stored_as_an_upload(canvas: Canvas) -> None:
+    _, uploaded, _ = canvas.server.ask("POST", "/api/uploads?name=square.png", square())
+    document = recipe(
+        {
+            "photo": {"op": "image/load@1", "values": {"path": uploaded["name"]}},
+            "hole": {"op": "image/load@1", "values": {"path": uploaded["name"]}},
+        }
+    )
+    canvas.open(document)
+    canvas.node("hole").get_by_role("button", name=re.compile("[Mm]ask")).click()
+    painter = canvas.page.get_by_role("dialog", name=re.compile("[Mm]ask"))
+    surface = painter.locator("canvas").last
+    x, y = canvas.centre(surface)
+    canvas.drag((x - 30, y), (x + 30, y), steps=10)
+    painter.get_by_role("button", name="Undo").click()
+    expect(painter.get_by_role("button", name="Undo")).to_be_disabled()
+    canvas.drag((x - 30, y), (x + 30, y), steps=10)
+    before = len(canvas.server.get("/api/uploads"))
+    painter.get_by_role("button", name=re.compile("Save|Use")).click()
+    canvas.server.until(lambda: len(canvas.server.get("/api/uploads")), lambda n: n == before + 1)
+    canvas.changed(lambda doc: doc["nodes"]["hole"]["values"]["path"] != uploaded["name"])
+
+
+def square() -> bytes:
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (128, 128), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+def test_on_a_phone_one_views_and_queues_pinches_and_long_presses(
+    server: Server, new_context: Callable[..., BrowserContext]
+) -> None:
+    context = new_context(server, viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto("/")
+    canvas = Canvas(page, server).open(coloured("#123456"))
+    session = context.new_cdp_session(page)
+    viewport = page.locator(".react-flow__viewport")
+    before = viewport.evaluate("element => element.style.transform")
+    box = canvas.pane.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] - 80
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": px, "y": py} for px, py in points]}
+        )
+
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    for step in range(1, 6):
+        touch("touchMove", (x - 20 - 12 * step, y), (x + 20 + 12 * step, y))
+    touch("touchEnd")
+    page.wait_for_timeout(200)
+    assert viewport.evaluate("element => element.style.transform") != before
+
+    touch("touchStart", (x, y))
+    page.wait_for_timeout(800)
+    touch("touchEnd")
+    expect(page.get_by_role("menu")).to_be_visible()
+    canvas.press("Escape")
+
+    canvas.button("Run").click()
+    job = server.until(lambda: server.get("/api/jobs?limit=1")["items"], bool)[0]["id"]
+    assert server.finished(job)["state"] == "completed"
+
+
+# --- 26: the form view
+
+
+def test_the_form_shows_the_declared_inputs_in_order_on_the_same_document(canvas: Canvas) -> None:
+    document = picture(steps=2)
+    canvas.open(document)
+    canvas.page.get_by_role("radio", name="Form").or_(canvas.page.get_by_role("tab", name="Form")).or_(
+        canvas.button("Form")
+    ).first.click()
+    form = canvas.page.get_by_role("form").or_(canvas.page.get_by_role("region", name="Form")).first
+    expect(form).to_be_visible()
+    expect(canvas.nodes).to_have_count(0)
+    places = [form.get_by_label(name, exact=True).first.bounding_box()["y"] for name in document["inputs"]]  # type: ignore[index]
+    assert places == sorted(places)
+    assert form.get_by_label("sampler", exact=True).count() == 0
+
+    form.get_by_label("prompt", exact=True).fill("a small green heart at the top on a white background")
+    canvas.changed(lambda doc: "green heart" in doc["nodes"]["positive"]["values"]["text"])
+    canvas.button("Run").click()
+    job = canvas.server.until(lambda: canvas.server.get("/api/jobs?limit=1")["items"], bool)[0]["id"]
+    done = canvas.server.finished(job)
+    assert done["state"] == "completed"
+    expect(form.locator(f'img[src*="{done["artefacts"][0]["digest"]}"]').first).to_be_visible()
+    ran = canvas.server.get(f"/api/jobs/{job}/workflow")
+    assert ran["nodes"] == canvas.document()["nodes"]

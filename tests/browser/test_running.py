@@ -1,0 +1,213 @@
+"""Interactions 6, 7, 8 and 9: the queue, live progress, errors where they happen, seeds."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.canvas import Canvas
+from tests.browser.recipes import chain, failing, faulty, picture, seeded
+
+
+def test_a_run_lights_its_nodes_and_says_what_was_cached(canvas: Canvas) -> None:
+    canvas.open(picture(steps=60))
+    canvas.focus_pane()
+    canvas.press("Control+Enter")
+    sample = canvas.node("sample")
+    expect(sample).to_have_attribute("data-state", "running", timeout=60_000)
+    expect(sample).to_contain_text(re.compile(r"\d+\s*(/|of)\s*60"))
+    expect(canvas.page).to_have_title(re.compile(r"\d+\s?%"))
+    expect(canvas.node("decode")).to_have_attribute("data-state", "done", timeout=30_000)
+    expect(sample).to_contain_text(re.compile(r"\d s|\d ms|\d\.\d"))
+    expect(canvas.page).not_to_have_title(re.compile("%"))
+
+    canvas.press("Control+Enter")
+    for id in ("sample", "decode", "checkpoint"):
+        expect(canvas.node(id)).to_have_attribute("data-state", "cached", timeout=20_000)
+    expect(sample).to_contain_text("cached")
+    canvas.unchanged(picture(steps=60))
+
+
+def test_the_running_node_shows_a_preview(canvas: Canvas) -> None:
+    canvas.open(picture(steps=2000, seed=11))
+    canvas.button("Run").click()
+    image = canvas.node("sample").locator("img")
+    expect(image).to_be_visible(timeout=60_000)
+    first = image.get_attribute("src")
+    assert first is not None
+    assert first.startswith("blob:")
+    expect(image).not_to_have_attribute("src", first)
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 16
+    canvas.button("Cancel current").click()
+    expect(canvas.node("sample")).to_have_attribute("data-state", "cancelled", timeout=20_000)
+
+
+def test_the_queue_button_stays_and_the_queue_can_be_cancelled_and_cleared(canvas: Canvas) -> None:
+    canvas.open(picture(steps=3000, seed=21))
+    run = canvas.button("Run")
+    place = run.bounding_box()
+    canvas.page.get_by_label("Batch count").fill("3")
+    run.click()
+    queue = canvas.page.locator("[data-queue-length]")
+    expect(queue).to_have_attribute("data-queue-length", "3")
+
+    canvas.page.reload()
+    expect(queue).to_have_attribute("data-queue-length", "3")
+    canvas.page.get_by_role("tab").first.click()
+    assert canvas.button("Run").bounding_box() == place
+
+    expect(canvas.node("sample")).to_have_attribute("data-state", "running", timeout=60_000)
+    canvas.button("Cancel current").click()
+    expect(queue).to_have_attribute("data-queue-length", "2", timeout=20_000)
+    canvas.button("Clear queue").click()
+    expect(queue).to_have_attribute("data-queue-length", "0", timeout=20_000)
+    assert canvas.button("Run").bounding_box() == place
+    states = [job["state"] for job in canvas.server.get("/api/jobs?limit=3")["items"]]
+    assert states == ["cancelled"] * 3
+
+
+def test_a_run_survives_a_reload(canvas: Canvas) -> None:
+    canvas.open(picture(steps=1500, seed=31))
+    canvas.button("Run").click()
+    sample = canvas.node("sample")
+    expect(sample).to_have_attribute("data-state", "running", timeout=60_000)
+    canvas.page.reload()
+    expect(sample).to_have_attribute("data-state", "running")
+    expect(sample).to_contain_text(re.compile(r"\d+\s*(/|of)\s*1500"))
+    expect(canvas.node("checkpoint")).to_have_attribute("data-state", re.compile("done|cached"))
+    canvas.button("Cancel current").click()
+    expect(sample).to_have_attribute("data-state", "cancelled", timeout=20_000)
+
+
+def test_a_failed_node_says_what_failed_and_the_problem_leads_to_it(canvas: Canvas) -> None:
+    canvas.open(failing())
+    canvas.button("Run").click()
+    find = canvas.node("find")
+    expect(find).to_have_attribute("data-state", "failed", timeout=60_000)
+    expect(
+        find.get_by_role("img", name=re.compile("rror|ailed")).or_(find.locator("[data-problem]")).first
+    ).to_be_visible()
+    problem = canvas.page.get_by_role("region", name="Problems").get_by_role("button").filter(has_text="find").first
+    expect(problem).to_contain_text("pattern")
+    canvas.page.keyboard.press("Home")
+    problem.click()
+    expect(canvas.page.locator(".react-flow__node.selected [data-node-id=find]")).to_be_visible()
+
+
+def test_all_problems_show_before_anything_runs_and_lead_to_the_widget(canvas: Canvas) -> None:
+    canvas.open(faulty())
+    problems = canvas.page.get_by_role("region", name="Problems")
+    for place in ("blur", "invert", "empty"):
+        expect(problems.get_by_role("button").filter(has_text=place).first).to_be_visible()
+        expect(canvas.node(place)).to_have_attribute("data-problem", re.compile("."))
+    problems.get_by_role("button").filter(has_text="width").first.click()
+    expect(canvas.field("empty", "width")).to_be_focused()
+
+    before = canvas.server.get("/api/jobs?limit=1")["items"]
+    canvas.press("Escape")
+    canvas.press("Control+Enter")
+    canvas.page.wait_for_timeout(500)
+    assert canvas.server.get("/api/jobs?limit=1")["items"] == before
+
+
+def used(canvas: Canvas) -> int:
+    """The seed of the latest job."""
+    job = canvas.server.get("/api/jobs?limit=1")["items"][0]["id"]
+    return int(canvas.server.get(f"/api/jobs/{job}/workflow")["nodes"]["draw"]["values"]["seed"])
+
+
+def run(canvas: Canvas) -> None:
+    before = len(canvas.server.get("/api/jobs?limit=200")["items"])
+    canvas.press("Control+Enter")
+    canvas.server.until(lambda: len(canvas.server.get("/api/jobs?limit=200")["items"]), lambda n: n > before)
+    canvas.server.finished(canvas.server.get("/api/jobs?limit=1")["items"][0]["id"])
+
+
+def test_a_seed_is_drawn_before_queueing_and_never_changes_after(canvas: Canvas) -> None:
+    canvas.open(seeded())
+    seed = canvas.field("draw", "seed")
+    mode = canvas.node("draw").get_by_label("seed mode")
+    canvas.focus_pane()
+    run(canvas)
+    assert used(canvas) == 5
+    canvas.unchanged(seeded())
+
+    mode.select_option("increment")
+    canvas.focus_pane()
+    run(canvas)
+    assert used(canvas) == 6
+    canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == 6)
+    expect(seed).to_have_value("6")
+
+    mode.select_option("random")
+    canvas.focus_pane()
+    run(canvas)
+    drawn = used(canvas)
+    assert drawn != 6
+    done = canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == drawn)
+    expect(seed).to_have_value(str(drawn))
+    canvas.unchanged(done)
+
+    run(canvas)
+    assert used(canvas) != drawn
+    canvas.node("draw").get_by_role("button", name="Reuse last").click()
+    canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == used(canvas))
+
+
+def test_a_seed_above_2_to_the_53_is_shown_run_and_kept_exactly(canvas: Canvas) -> None:
+    document = seeded()
+    document["nodes"]["draw"]["values"]["seed"] = 18446744073709551615
+    canvas.open(document)
+    expect(canvas.field("draw", "seed")).to_have_value("18446744073709551615")
+    canvas.drag_by(canvas.title("draw"), 40, 40)
+    canvas.changed(lambda doc: doc["layout"] != document["layout"])
+    assert canvas.document()["nodes"] == document["nodes"]
+    canvas.focus_pane()
+    run(canvas)
+    assert used(canvas) == 18446744073709551615
+
+
+def test_a_batch_draws_a_seed_for_each_run(canvas: Canvas) -> None:
+    canvas.open(seeded())
+    canvas.node("draw").get_by_label("seed mode").select_option("increment")
+    canvas.page.get_by_label("Batch count").fill("3")
+    canvas.button("Run").click()
+    jobs = canvas.server.until(
+        lambda: canvas.server.get("/api/jobs?limit=3")["items"],
+        lambda jobs: all(j["state"] == "completed" for j in jobs),
+        30,
+    )
+    documents = [canvas.server.get(f"/api/jobs/{job['id']}/workflow") for job in jobs]
+    assert [doc["nodes"]["draw"]["values"]["seed"] for doc in reversed(documents)] == [6, 7, 8]
+    canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == 8)
+
+
+def test_progress_renders_one_node_and_touches_no_document(canvas: Canvas) -> None:
+    """One node view is drawn per progress event: counted by the DOM changes of all nodes while one of them runs."""
+    canvas.open(picture(steps=400, seed=41))
+    canvas.focus_pane()
+    canvas.press("Control+Enter")
+    expect(canvas.node("sample")).to_have_attribute("data-state", "running", timeout=60_000)
+    changed = canvas.page.evaluate(
+        """() => new Promise((done) => {
+          const seen = new Set();
+          const observer = new MutationObserver((records) => {
+            for (const { target } of records)
+              seen.add((target.nodeType === 1 ? target : target.parentElement)?.closest("[data-node-id]")?.dataset.nodeId);
+          });
+          observer.observe(document.querySelector(".react-flow__nodes"),
+                           { subtree: true, childList: true, attributes: true, characterData: true });
+          setTimeout(() => { observer.disconnect(); done([...seen]); }, 1500);
+        })"""
+    )
+    assert changed == ["sample"]
+    canvas.button("Cancel current").click()
+    expect(canvas.node("sample")).to_have_attribute("data-state", "cancelled", timeout=20_000)
+
+
+def test_muted_nodes_do_not_run_and_the_rest_does(canvas: Canvas) -> None:
+    canvas.open(chain())
+    canvas.focus_pane()
+    canvas.press("Control+Enter")
+    expect(canvas.node("c")).to_have_attribute("data-state", re.compile("done|cached"), timeout=30_000)

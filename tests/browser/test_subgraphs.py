@@ -1,0 +1,173 @@
+"""Interactions 15 and 16: subgraphs, groups and frames."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.canvas import Canvas, Document
+from tests.browser.recipes import chain, wiring
+
+
+def keys(canvas: Canvas, document: Document) -> set[str]:
+    """The keys of the steps that a document would run."""
+    status, planned, _ = canvas.server.ask("POST", "/api/plan", {"workflow": document})
+    assert status == 200, planned
+    return {step["key"] for step in planned["steps"]}
+
+
+def command(canvas: Canvas, name: str) -> None:
+    """A command by its title, from the command palette."""
+    canvas.press("Control+k")
+    expect(canvas.dialog("Commands")).to_be_visible()
+    canvas.page.keyboard.type(name)
+    canvas.press("Enter")
+    expect(canvas.dialog("Commands")).to_have_count(0)
+
+
+def make(canvas: Canvas) -> Document:
+    """A subgraph of `b` and `c` of the chain."""
+    canvas.open(chain())
+    canvas.select("b", "c")
+    canvas.press("Control+Shift+g")
+    return canvas.changed(lambda doc: doc.get("definitions"))
+
+
+def test_making_and_unpacking_gives_the_same_document_and_the_same_keys(canvas: Canvas) -> None:
+    before = keys(canvas, chain())
+    made = make(canvas)
+    assert set(made["nodes"]) & {"b", "c"} == set()
+    assert made["outputs"]["text"] != "c.text"
+    assert keys(canvas, made) == before
+
+    new = next(id for id in made["nodes"] if id != "a")
+    canvas.select(new)
+    command(canvas, "unpack")
+    canvas.changed(lambda doc: doc == chain())
+
+
+def test_making_is_one_step(canvas: Canvas) -> None:
+    make(canvas)
+    canvas.press("Control+z")
+    canvas.changed(lambda doc: doc == chain())
+
+
+def test_one_enters_and_leaves_by_breadcrumb_and_escape(canvas: Canvas) -> None:
+    made = make(canvas)
+    new = next(id for id in made["nodes"] if id != "a")
+    for way in ("breadcrumb", "Escape"):
+        canvas.title(new).dblclick()
+        expect(canvas.node("b")).to_be_visible()
+        expect(canvas.node("a")).to_have_count(0)
+        if way == "breadcrumb":
+            canvas.page.get_by_role("navigation", name=re.compile("path|Subgraph")).get_by_role("button").first.click()
+        else:
+            canvas.focus_pane()
+            canvas.press("Escape")
+        expect(canvas.node("a")).to_be_visible()
+
+
+def test_editing_inside_changes_the_definition_and_runs(canvas: Canvas) -> None:
+    made = make(canvas)
+    new = next(id for id in made["nodes"] if id != "a")
+    canvas.title(new).dblclick()
+    canvas.field("b", "b").fill(" changed")
+    done = canvas.changed(lambda doc: " changed" in str(doc.get("definitions")))
+    expect(canvas.page.get_by_role("navigation", name=re.compile("path|Subgraph"))).to_be_visible()
+    assert keys(canvas, done) != keys(canvas, made)
+
+
+def test_ports_and_widgets_are_exposed_by_dragging_to_the_edge_or_by_a_command(canvas: Canvas) -> None:
+    made = make(canvas)
+    new = next(id for id in made["nodes"] if id != "a")
+    canvas.title(new).dblclick()
+    canvas.select("b")
+    canvas.node("b").locator('[data-widget="separator"]').click(button="right")
+    canvas.page.get_by_role("menuitem", name=re.compile("xpose")).click()
+    name = next(iter(made["definitions"]))
+    done = canvas.changed(
+        lambda doc: any("b.separator" in item["to"] for item in doc["definitions"][name]["inputs"].values())
+    )
+    canvas.focus_pane()
+    canvas.press("Escape")
+    exposed = next(key for key, item in done["definitions"][name]["inputs"].items() if "b.separator" in item["to"])
+    expect(canvas.field(new, exposed)).to_be_visible()
+
+
+def test_a_subgraph_is_used_again_from_the_palette(canvas: Canvas) -> None:
+    made = make(canvas)
+    name = next(iter(made["definitions"]))
+    canvas.page.mouse.dblclick(*canvas.empty(300))
+    canvas.page.keyboard.type(name)
+    canvas.press("Enter")
+    done = canvas.changed(lambda doc: len(doc["nodes"]) == 3)
+    assert sum(node["op"] == f"workflow:{name}" for node in done["nodes"].values()) == 2
+
+
+# --- 16: groups
+
+
+def group(canvas: Canvas) -> Document:
+    canvas.open(wiring())
+    canvas.select("picture", "blur")
+    canvas.press("Control+g")
+    return canvas.changed(lambda doc: doc["layout"] != wiring()["layout"])
+
+
+def test_a_group_is_layout_only_and_moves_no_key(canvas: Canvas) -> None:
+    made = group(canvas)
+    assert made["nodes"] == wiring()["nodes"]
+    canvas.press("Control+z")
+    canvas.changed(lambda doc: doc == wiring())
+
+
+def test_a_group_moves_with_its_contents_as_one_step(canvas: Canvas) -> None:
+    made = group(canvas)
+    frame = canvas.page.locator("[data-group]").first
+    title = frame.locator("header").first
+    x, y = canvas.centre(title)
+    canvas.drag((x, y), (x + 50, y + 70), steps=10)
+    done = canvas.changed(lambda doc: doc["layout"]["blur"] != wiring()["layout"]["blur"])
+    shift = [done["layout"]["blur"]["at"][i] - wiring()["layout"]["blur"]["at"][i] for i in (0, 1)]
+    assert [done["layout"]["picture"]["at"][i] - wiring()["layout"]["picture"]["at"][i] for i in (0, 1)] == shift
+    assert done["layout"]["invert"] == wiring()["layout"]["invert"]
+    canvas.press("Control+z")
+    canvas.changed(lambda doc: doc == made)
+
+
+def test_a_group_is_titled_collapsed_muted_and_copied(canvas: Canvas) -> None:
+    group(canvas)
+    frame = canvas.page.locator("[data-group]").first
+    frame.locator("header").first.dblclick()
+    canvas.press("Control+a")
+    canvas.page.keyboard.type("Making")
+    canvas.press("Enter")
+    canvas.changed(lambda doc: "Making" in str(doc["layout"]))
+
+    frame.locator("header").first.click()
+    canvas.press("Control+m")
+    muted = canvas.changed(lambda doc: doc["nodes"]["blur"].get("mode") == "muted")
+    assert muted["nodes"]["picture"].get("mode") == "muted"
+    assert "mode" not in muted["nodes"]["invert"]
+    canvas.press("Control+m")
+    canvas.changed(lambda doc: "mode" not in doc["nodes"]["blur"])
+
+    canvas.press("Control+c", "Control+v")
+    copied = canvas.changed(lambda doc: len(doc["nodes"]) == 7)
+    assert str(copied["layout"]).count("Making") == 2
+    canvas.press("Control+z")
+
+    frame.get_by_role("button", name=re.compile("Collapse")).click()
+    expect(canvas.node("blur")).not_to_be_visible()
+    canvas.changed(lambda doc: "'collapsed': True" in str(doc["layout"]))
+
+
+def test_a_group_takes_a_colour_and_fits_its_contents(canvas: Canvas) -> None:
+    made = group(canvas)
+    frame = canvas.page.locator("[data-group]").first
+    frame.locator("header").first.click(button="right")
+    canvas.page.get_by_role("menuitem", name=re.compile("[Cc]olo")).first.click()
+    canvas.page.get_by_role("menuitemradio").or_(canvas.page.get_by_role("menuitem", name="Blue")).first.click()
+    coloured = canvas.changed(lambda doc: doc != made)
+    assert coloured["nodes"] == wiring()["nodes"]
