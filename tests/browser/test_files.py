@@ -10,18 +10,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import BrowserContext, expect
 
-from nodeflow.jsonio import Json
 from tests.browser.canvas import Canvas, Document, recipe
 from tests.browser.recipes import chain, picture, wiring
 
 FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-
-
-def embedded(document: Document, kind: str) -> bytes:
-    """A picture that carries its recipe, as nodeflow saves it."""
-    from nodeflow.share import embed
-
-    return embed.write(Image.new("RGB", (8, 8), "red"), json.dumps(document), kind)  # type: ignore[attr-defined,no-any-return]
 
 
 def test_a_json_file_opens_in_a_new_tab_and_nothing_runs(canvas: Canvas) -> None:
@@ -77,7 +69,7 @@ def test_a_picture_without_a_recipe_and_other_files_say_so_and_open_nothing(canv
 
 
 def test_a_comfyui_workflow_is_converted_with_a_report(canvas: Canvas) -> None:
-    comfy: dict[str, Json] = {
+    comfy: Document = {
         "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "shapes-64"}},
         "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a red star", "clip": ["1", 1]}},
         "3": {"class_type": "SomethingElse", "inputs": {"x": ["2", 0]}},
@@ -161,8 +153,7 @@ def test_alt_drag_duplicates(canvas: Canvas) -> None:
 def test_every_output_of_a_run_carries_its_workflow(canvas: Canvas) -> None:
     job = canvas.server.finished(canvas.server.run(picture(steps=2))[0])
     digest = job["artefacts"][0]["digest"]
-    status, imported, _ = canvas.server.ask(
-        "POST", "/api/import", canvas.server.ask("GET", f"/api/artefacts/{digest}")[1]
-    )
+    _, content, _ = canvas.server.ask("GET", f"/api/artefacts/{digest}")
+    status, imported, _ = canvas.server.ask("POST", "/api/import", content)
     assert status == 200
     assert imported["workflow"]["nodes"] == picture(steps=2)["nodes"]

@@ -193,8 +193,10 @@ def test_progress_renders_one_node_and_touches_no_document(canvas: Canvas) -> No
         """() => new Promise((done) => {
           const seen = new Set();
           const observer = new MutationObserver((records) => {
-            for (const { target } of records)
-              seen.add((target.nodeType === 1 ? target : target.parentElement)?.closest("[data-node-id]")?.dataset.nodeId);
+            for (const { target } of records) {
+              const element = target.nodeType === 1 ? target : target.parentElement;
+              seen.add(element?.closest("[data-node-id]")?.dataset.nodeId);
+            }
           });
           observer.observe(document.querySelector(".react-flow__nodes"),
                            { subtree: true, childList: true, attributes: true, characterData: true });
