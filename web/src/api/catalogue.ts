@@ -1,8 +1,7 @@
 /** The installed ops and types, read once and read again when the server restarts. */
 
 import { create } from "zustand";
-import { readJson } from "../model/json";
-import { inWords, send } from "./http";
+import { inWords, parsed, send } from "./http";
 import type { NodeType, NodeTypes, TypeInfo } from "./types";
 
 export interface Catalogue {
@@ -39,7 +38,7 @@ export async function loadCatalogue(): Promise<void> {
     const response = await send("GET", "/api/node-types", etag ? { headers: { "If-None-Match": etag } } : {});
     if (response.status === 304) return;
     etag = response.headers.get("etag") ?? "";
-    const answer = readJson(await response.text()) as NodeTypes;
+    const answer = parsed<NodeTypes>(await response.text());
     useCatalogue.setState({ ...catalogueOf(answer), state: "ready", error: "" });
   } catch (error) {
     if (useCatalogue.getState().state !== "ready") useCatalogue.setState({ state: "failed", error: inWords(error) });

@@ -1,7 +1,6 @@
 /** Each route of the server that the canvas uses, by name. */
 
-import { readJson } from "../model/json";
-import { address, get, post, query, request, send } from "./http";
+import { address, get, parsed, post, query, request, send } from "./http";
 import type {
   Accepted,
   ArtefactPage,
@@ -48,7 +47,7 @@ export const workflow = (id: string) => text(`/api/workflows/${name(id)}`);
 export async function saveWorkflow(id: string, document: Document, etag: string) {
   const headers: Record<string, string> = etag === "" ? { "If-None-Match": "*" } : { "If-Match": quoted(etag) };
   const response = await send("PUT", `/api/workflows/${name(id)}`, { body: document, headers });
-  const info = readJson(await response.text()) as WorkflowInfo;
+  const info = parsed<WorkflowInfo>(await response.text());
   return { info, etag: response.headers.get("etag") ?? info.etag };
 }
 export const removeWorkflow = (id: string, etag: string) =>

@@ -3,7 +3,7 @@
  * (`after`, `epoch`); if the server no longer has that, the first frame is a snapshot.
  */
 
-import { readJson } from "../model/json";
+import { parsed } from "./http";
 import type { ServerEvent } from "./types";
 
 export interface Preview {
@@ -91,7 +91,7 @@ export class EventStream {
       if (preview !== null) this.handlers.preview(preview);
       return;
     }
-    const event = readJson(data) as ServerEvent;
+    const event = parsed<ServerEvent>(data);
     if (event.kind === "snapshot" || event.kind === "resumed") {
       this.attempt = 0;
       this.epoch = event.epoch;

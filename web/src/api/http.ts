@@ -42,7 +42,7 @@ async function problemOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => "");
   if ((response.headers.get("content-type") ?? "").includes("json")) {
     try {
-      const found = readJson(text) as Partial<ProblemDocument>;
+      const found = parsed<Partial<ProblemDocument>>(text);
       const title = typeof found.title === "string" ? found.title : response.statusText;
       return new ApiError({ ...found, title: title || `HTTP ${response.status}`, status: response.status });
     } catch {
@@ -68,7 +68,7 @@ export async function send(method: string, path: string, options: RequestOptions
   if (options.bytes !== undefined) {
     headers["Content-Type"] = "application/octet-stream";
     body = options.bytes;
-  } else if (method !== "GET") {
+  } else if (method !== "GET" && method !== "DELETE") {
     headers["Content-Type"] = "application/json";
     body = writeJson(options.body ?? {}, 0);
   }
@@ -92,9 +92,12 @@ export async function send(method: string, path: string, options: RequestOptions
   throw problem;
 }
 
+/** An answer's text as what the contract says it is. */
+export const parsed = <T>(text: string): T => readJson(text) as unknown as T;
+
 async function json<T>(response: Response): Promise<T> {
   if (response.status === 204) return undefined as T;
-  return readJson(await response.text()) as T;
+  return parsed<T>(await response.text());
 }
 
 /** Send a request; the answer as parsed JSON. */

@@ -81,8 +81,8 @@ const apply = perFrame(() => {
 });
 
 function inner<T>(outer: Map<number, Map<string, T>>, job: number): Map<string, T> {
-  let found = outer.get(job);
-  if (found === undefined) outer.set(job, (found = new Map()));
+  const found = outer.get(job) ?? new Map<string, T>();
+  if (found.size === 0) outer.set(job, found);
   return found;
 }
 

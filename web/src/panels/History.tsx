@@ -1,0 +1,56 @@
+/** The runs of the past, newest first, page by page. */
+
+import { useEffect, useState } from "react";
+import { isOver } from "../api/queue";
+import type { Job } from "../api/types";
+import { Icon } from "../app/icons";
+import { set } from "../app/shell";
+import { isPicture } from "./look/kinds";
+import { More } from "./More";
+import { RunRow } from "./RunRow";
+import { useRuns } from "./runs";
+
+export function History() {
+  const { items, before, loading, error, more } = useRuns();
+  const [chosen, setChosen] = useState<readonly number[]>([]);
+  useEffect(() => {
+    if (useRuns.getState().before === undefined) void more();
+  }, [more]);
+  const over = items.filter(isOver);
+  const choose = (job: Job) =>
+    setChosen((now) => (now.includes(job.id) ? now.filter((id) => id !== job.id) : [...now.slice(-1), job.id]));
+  const pair = chosen.map((id) => over.find((job) => job.id === id)?.artefacts.find(isPicture));
+  const [one, other] = pair;
+  return (
+    <>
+      {over.length > 1 && (
+        <div className="dock-tools">
+          <span className="hint">
+            {chosen.length === 0 ? "Tick two runs to compare them" : `${chosen.length} of 2`}
+          </span>
+          <button
+            type="button"
+            className="btn small"
+            disabled={!one || !other}
+            onClick={() => one && other && set({ compare: one.job < other.job ? [one, other] : [other, one] })}
+          >
+            <Icon name="compare" /> Compare
+          </button>
+        </div>
+      )}
+      <ul className="runs" aria-label="Runs, newest first">
+        {over.map((job) => (
+          <RunRow key={job.id} job={job} chosen={chosen.includes(job.id)} onChoose={choose} />
+        ))}
+      </ul>
+      {before === null && over.length === 0 && (
+        <div className="empty">
+          <Icon name="history" size={28} />
+          <strong>Nothing has run yet</strong>
+          <span>Each run is kept here with its results and the parameters that were used.</span>
+        </div>
+      )}
+      <More shown={before !== null} loading={loading} error={error} more={more} />
+    </>
+  );
+}
