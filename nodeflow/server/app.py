@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from nodeflow import __version__
 from nodeflow.server.guards import guard_middleware, set_headers
+from nodeflow.server.metrics import metrics_middleware
 from nodeflow.server.openapi import ROUTES, Route, document, route
 from nodeflow.server.problem import problems_middleware
 from nodeflow.server.services import SERVICES, Services
@@ -23,6 +24,9 @@ MODULES = (
     "drafts",
     "uploads",
     "artefact_files",
+    "job_routes",
+    "events_route",
+    "metrics",
     "system",
     "static",
 )
@@ -38,12 +42,21 @@ def routes() -> list[Route]:
 
 def make_app(services: Services) -> web.Application:
     """The application. Starting it starts the queue, stopping it stops that."""
-    app = web.Application(middlewares=[problems_middleware, guard_middleware], client_max_size=0)
+    measured = metrics_middleware(services.queue.metrics)
+    app = web.Application(middlewares=[measured, problems_middleware, guard_middleware], client_max_size=0)
     app[SERVICES] = services
+    app.cleanup_ctx.append(_queue_running)
     for one in routes():
         app.router.add_route(one.method, one.path, _adapted(one, services))
     app.on_response_prepare.append(set_headers)
     return app
+
+
+async def _queue_running(app: web.Application) -> AsyncIterator[None]:
+    queue = app[SERVICES].queue
+    await queue.start()
+    yield
+    await queue.stop()
 
 
 def _adapted(one: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

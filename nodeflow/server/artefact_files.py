@@ -43,14 +43,13 @@ async def artefacts(
 
 
 @route("GET", "/api/artefacts/{digest}", media="application/octet-stream")
-async def artefact(
-    request: web.Request, services: Services, digest: Digest, download: bool = False, name: str = ""
-) -> web.Response:
-    """A result's bytes: pictures may be shown, everything else is a download. `name`: what a download is called."""
+async def artefact(request: web.Request, services: Services, digest: Digest, download: bool = False) -> web.Response:
+    """A result's bytes: pictures may be shown, everything else is a download."""
     if fresh := not_modified(request, digest):
         return fresh
     data = await _bytes(services, digest)
-    return file_response(data, name or digest[:12], etag=digest, download=download)
+    known = await services.queue.artefact(digest)
+    return file_response(data, known.name if known else digest[:12], etag=digest, download=download)
 
 
 async def _bytes(services: Services, digest: str) -> bytes:

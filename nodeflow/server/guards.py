@@ -72,9 +72,9 @@ def _unknown() -> HTTPProblem:
     return refused(401, detail, headers={"WWW-Authenticate": 'Bearer realm="nodeflow"'})
 
 
-def check_content_type(request: web.Request, route: Route | None) -> None:
+def check_content_type(request: web.Request, route: Route) -> None:
     """JSON or bytes, as the route wants it: forms and plain text, which any page may send anywhere, are refused."""
-    expected = route.takes if route is not None else None
+    expected = route.takes
     if expected is None:
         if request.body_exists:
             raise refused(415, "this takes no body")
@@ -87,11 +87,10 @@ def check_content_type(request: web.Request, route: Route | None) -> None:
         raise refused(415, "compressed bodies are not taken")
 
 
-def check_size(request: web.Request, route: Route | None) -> None:
+def check_size(request: web.Request, route: Route) -> None:
     """What says that it is too large is not read at all; what does not say is counted while it is read."""
-    limit = route.limit if route is not None else 0
-    if (request.content_length or 0) > limit and request.body_exists:
-        raise too_large(limit)
+    if (request.content_length or 0) > route.limit:
+        raise too_large(route.limit)
 
 
 def route_of(request: web.Request) -> Route | None:
@@ -115,7 +114,7 @@ async def guard_middleware(request: web.Request, handler: Handler) -> web.Stream
             if problem.status == 401 and route is not None and route.media == "text/html":
                 return sign_in_page()
             raise
-    if request.method not in SAFE_METHODS:
+    if request.method not in SAFE_METHODS and route is not None:
         check_content_type(request, route)
         check_size(request, route)
     return await handler(request)

@@ -23,11 +23,17 @@ from aiohttp import web
 from nodeflow.errors import NodeflowError
 from nodeflow.server.access import Access, read_token
 from nodeflow.server.app import make_app
+from nodeflow.server.hub import Hub
+from nodeflow.server.jobs import JobQueue
 from nodeflow.server.services import Services, server_engine
+from nodeflow.server.wire import listen
 from nodeflow.settings import Settings
 
 PORT = 8765
 STOP_SECONDS = 3.0
+"""So long running requests have to end when the server stops."""
+LINGER_SECONDS = 2.0
+"""So long the rest of a refused body is read and forgotten, so that its sender sees the answer."""
 _PUBLIC = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?")
 
 
@@ -88,10 +94,28 @@ def open_socket(host: str, port: int) -> socket.socket:
     return opened
 
 
+def made(settings: Settings, access: Access, address: str, *, workers: bool = True) -> Services:
+    """The services of a server that is to be started."""
+    engine = server_engine(settings)
+    hub = Hub()
+    queue = JobQueue(engine.settings, hub)
+    if not workers:
+        queue.dispatcher.workers.clear()
+    return Services(engine, access, address, queue, hub)
+
+
 async def serve(
-    options: Options, settings: Settings, ready: Callable[[Services], None], stop: asyncio.Event | None = None
+    options: Options,
+    settings: Settings,
+    ready: Callable[[Services], None],
+    stop: asyncio.Event | None = None,
+    *,
+    workers: bool = True,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`. `ready` is called when the server answers.
+    """Serve until SIGINT, SIGTERM or `stop`.
+
+    Args:
+        ready: called when the server answers. workers: False: jobs are queued, but nothing runs.
 
     Raises:
         NodeflowError: if it cannot start.
@@ -102,18 +126,24 @@ async def serve(
     port = listening.getsockname()[1]
     shown = f"[{options.host.strip('[]')}]" if ":" in options.host else options.host
     address = f"http://{shown if is_loopback(options.host) else '127.0.0.1'}:{port}"
-    services = Services(server_engine(settings), Access.on_port(port, token, public=options.public), address)
+    services = made(settings, Access.on_port(port, token, public=options.public), address, workers=workers)
     stop = stop or asyncio.Event()
-    runner = web.AppRunner(make_app(services), access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(
+        make_app(services), access_log=None, shutdown_timeout=STOP_SECONDS, lingering_time=LINGER_SECONDS
+    )
+    taking: asyncio.Server | None = None
     with _signals(stop):
         try:
             await services.in_engine(lambda: services.described)
             await runner.setup()
-            await web.SockSite(runner, listening).start()
+            assert runner.server is not None
+            taking = await listen(runner.server, listening)
             with _announced(settings.home / "server.json", address):
                 ready(services)
                 await stop.wait()
         finally:
+            if taking is not None:
+                taking.close()
             await runner.cleanup()
             listening.close()
             services.close()

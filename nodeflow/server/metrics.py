@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from nodeflow.server.openapi import route
 from nodeflow.server.schema import Job
+from nodeflow.server.services import Services
 
 if TYPE_CHECKING:
     from nodeflow.server.jobs import JobQueue
-    from nodeflow.server.services import Services
 
 _JOB_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600)
 _NODE_S = (0.001, 0.01, 0.1, 0.3, 1, 3, 10, 30, 100, 1000)
 _HTTP_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made interests nobody
 
 
 class Metrics:

@@ -1,7 +1,6 @@
 """What handlers work with: the engine (which only checks, plans and describes here), the queue, the hub, the folders.
 
-Nothing in this process imports a tensor library: recipes run in the worker. The queue and the hub are known here by
-what they can do (`JobQueue`, `Hub`), so that this module stands before them.
+Nothing in this process imports a tensor library: recipes run in the worker.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -22,32 +21,15 @@ from nodeflow.server.described import Described
 from nodeflow.settings import Settings
 
 if TYPE_CHECKING:
-    from nodeflow.server import schema
-    from nodeflow.workflow import Workflow
+    from nodeflow.server.hub import Hub
+    from nodeflow.server.jobs import JobQueue
 
 T = TypeVar("T")
 
 
-class JobQueue(Protocol):
-    """The durable queue and its history (`dispatcher`)."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    async def submit(self, request: schema.JobRequest, workflow: Workflow) -> list[schema.Job]: ...
-    async def artefacts(
-        self, before: int | None, limit: int, job: int | None
-    ) -> tuple[list[schema.ArtefactInfo], int | None]: ...
-
-
-class Hub(Protocol):
-    """Where events go out to the clients (`hub`)."""
-
-    def publish(self, event: Any) -> None: ...
-
-
 @dataclass
 class Services:
-    """Everything a handler may use. `queue` and `hub` are None only where there are none (in some tests).
+    """Everything a handler may use.
 
     saving: held while a version is compared and the next one written, so that nobody comes between.
     """
@@ -55,8 +37,8 @@ class Services:
     engine: Engine
     access: Access
     address: str
-    queue: Any = None
-    hub: Any = None
+    queue: JobQueue
+    hub: Hub
     codes: Codes = field(default_factory=Codes)
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
     engine_thread: ThreadPoolExecutor = field(

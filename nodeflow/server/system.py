@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from nodeflow import __version__
 from nodeflow.server.openapi import route
@@ -14,7 +13,9 @@ from nodeflow.server.services import Services
 @route("GET", "/api/system")
 async def system(services: Services) -> System:
     """What this server is and how it is doing."""
-    worker: dict[str, Any] = services.queue.worker_state() if services.queue is not None else {}
+    workers = services.queue.dispatcher.workers
+    first = workers[0] if workers else None
+    weights = [entry for worker in workers for entry in worker.inventory.get("weights", ())]
 
     def work() -> System:
         engine = services.engine
@@ -23,12 +24,12 @@ async def system(services: Services) -> System:
             version=__version__,
             device=engine.device,
             numeric=str(engine.numeric),
-            worker=worker.get("state", "dead"),
+            worker=first.state if first else "dead",
             memory_bytes=resident(),
-            worker_memory_bytes=worker.get("memory_bytes", 0),
+            worker_memory_bytes=sum(worker.memory_bytes for worker in workers),
             cache_bytes=disk.used_bytes if disk else 0,
             cache_budget=disk.budget_bytes if disk else engine.settings.disk_budget,
-            weights=worker.get("weights", []),
+            weights=[str(entry["name"]) for entry in weights],
             read_only=not os.access(engine.settings.home, os.W_OK),
         )
 

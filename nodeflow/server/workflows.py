@@ -120,8 +120,7 @@ async def remove_workflow(request: web.Request, services: Services, name: Name) 
 
 
 def _tell(services: Services, name: str, etag: str) -> None:
-    if services.hub is not None:
-        services.hub.publish(WorkflowChanged(seq=0, name=name, etag=etag))
+    services.hub.publish(WorkflowChanged(seq=0, name=name, etag=etag))
 
 
 def _check_version(request: web.Request, now: bytes | None, name: str) -> None:
