@@ -27,7 +27,7 @@ async def events(
     )
     await socket.prepare(request)
     hub = services.hub
-    if hub.can_resume(after, epoch):
+    if after is not None and hub.can_resume(after, epoch):
         client = hub.connect()
         first = Resumed(seq=hub.seq, epoch=hub.epoch).model_dump_json()
         for event in hub.missed(after):
@@ -46,17 +46,20 @@ async def _attend(socket: web.WebSocketResponse, client: Client, first: str) -> 
     """Send until the client goes away, or is too slow."""
     sender = asyncio.create_task(_send(socket, client, first))
     reader = asyncio.create_task(_read(socket))
-    overflow = asyncio.create_task(client.overflow.wait())
+    ended = asyncio.create_task(client.ended.wait())
     try:
-        await asyncio.wait({sender, reader, overflow}, return_when=asyncio.FIRST_COMPLETED)
-        if client.overflowed and not socket.closed:
+        await asyncio.wait({sender, reader, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if client.ended.is_set() and not socket.closed:
             sender.cancel()
-            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow: come back for a snapshot")
+            if client.overflowed:
+                await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow: come back for a snapshot")
+            else:
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
     finally:
-        for task in (sender, reader, overflow):
+        for task in (sender, reader, ended):
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(sender, reader, overflow, return_exceptions=True)
+            await asyncio.gather(sender, reader, ended, return_exceptions=True)
 
 
 async def _send(socket: web.WebSocketResponse, client: Client, first: str) -> None:

@@ -54,7 +54,8 @@ class Client:
     """What waits for one socket."""
 
     def __init__(self, limit: int = QUEUE) -> None:
-        self.overflow = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.overflowed = False
         self._limit = limit
         self._events: OrderedDict[int, Sent] = OrderedDict()
         self._latest: dict[Key, Sent] = {}
@@ -63,7 +64,7 @@ class Client:
 
     def put(self, event: Sent) -> None:
         """Have an event wait."""
-        if self.overflowed:
+        if self.ended.is_set():
             return
         if event.key is not None:
             waiting = self._latest.get(event.key)
@@ -72,32 +73,33 @@ class Client:
             self._latest[event.key] = event
         self._events[event.seq] = event
         if len(self._events) > self._limit:
-            self.overflow.set()
-            self._events.clear()
-            self._latest.clear()
-            self._previews.clear()
+            self.overflowed = True
+            self.end()
         self._wake.set()
 
     def put_preview(self, key: Key, frame: bytes) -> None:
         """Have a preview wait, instead of an older one of the same node."""
-        if not self.overflowed:
+        if not self.ended.is_set():
             self._previews.pop(key, None)
             self._previews[key] = frame
             if len(self._previews) > PREVIEWS:
                 self._previews.popitem(last=False)
             self._wake.set()
 
-    @property
-    def overflowed(self) -> bool:
-        """Whether too much has waited: nothing more will be taken."""
-        return self.overflow.is_set()
+    def end(self) -> None:
+        """Nothing more will be taken or given."""
+        self._events.clear()
+        self._latest.clear()
+        self._previews.clear()
+        self.ended.set()
+        self._wake.set()
 
     def __len__(self) -> int:
         return len(self._events) + len(self._previews)
 
     async def take(self) -> str | bytes | None:
-        """What is to be sent next, events first; None if too much has waited."""
-        while not self.overflowed:
+        """What is to be sent next, events first; None if that was all: too much has waited, or the server stops."""
+        while not self.ended.is_set():
             if self._events:
                 _, event = self._events.popitem(last=False)
                 if event.key is not None and self._latest.get(event.key) is event:
@@ -160,9 +162,9 @@ class Hub:
 
     # --- clients ---------------------------------------------------------------------------------------------------
 
-    def can_resume(self, after: int | None, epoch: str) -> bool:
+    def can_resume(self, after: int, epoch: str) -> bool:
         """Whether everything after event `after` can still be had."""
-        if after is None or epoch != self.epoch or not 0 <= after <= self.seq:
+        if epoch != self.epoch or not 0 <= after <= self.seq:
             return False
         return after == self.seq or (bool(self._ring) and self._ring[0].seq <= after + 1)
 
@@ -178,6 +180,11 @@ class Hub:
 
     def disconnect(self, client: Client) -> None:
         self.clients.discard(client)
+
+    def close(self) -> None:
+        """The server stops: have every socket closed."""
+        for client in self.clients:
+            client.end()
 
 
 def full_status(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from nodeflow.server import history
 from nodeflow.server.dispatcher import Dispatcher
@@ -162,6 +162,14 @@ class JobQueue:
     async def artefact(self, digest: str) -> ArtefactInfo | None:
         """The newest artefact of this content."""
         return await self._call(lambda store: history.artefact(store.db, digest))
+
+    def worker_state(self) -> dict[str, Any]:
+        """How the workers are: state of the busiest, memory, loaded weights."""
+        workers = self.dispatcher.workers
+        states = [worker.state for worker in workers]
+        weights = [w["name"] for worker in workers for w in worker.inventory.get("weights", ())]
+        state = next((s for s in ("running", "idle", "starting") if s in states), "dead")
+        return {"state": state, "memory_bytes": sum(w.memory_bytes for w in workers), "weights": weights}
 
     # --- changing ----------------------------------------------------------------------------------------------------
 

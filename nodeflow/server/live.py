@@ -36,9 +36,9 @@ class Running:
         if header["kind"] == "preview":
             self.hub.publish_preview(self.job.id, header["node"], header["path"], header["media_type"], data)
             return
+        self.change(header["nodes"])
         for node, piece in header["texts"]:
             self.hub.publish(NodeTextPiece(seq=0, job=self.job.id, node=node, piece=piece))
-        self.change(header["nodes"])
         job = self.job
         counts = header["steps"], header["finished"], header["cached"]
         if counts != (job.steps, job.finished_steps, job.cached_steps):

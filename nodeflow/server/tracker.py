@@ -9,6 +9,7 @@ Each event costs the same however large the recipe. Called by one thread at a ti
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class Tracker:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.nodes: dict[str, _Node] = {}
-        self.changed: set[str] = set()
+        self.changed: dict[str, None] = {}
         self.steps = len(plan.steps)
         self.cached_steps = self._stored = self._computed = 0
         self._states: dict[str, str] = {}
@@ -138,7 +139,7 @@ class Tracker:
             for path in self.paths(event.node):
                 node = self._node(path)
                 node.done, node.total, node.text = event.done, event.total, event.text
-                self.changed.add(path)
+                self.changed[path] = None
         elif isinstance(event, NodeFinished):
             self._set(event.node, "cached" if event.cached else "done", seconds=event.seconds)
             self._computed += not event.cached and event.node in self._own
@@ -150,7 +151,7 @@ class Tracker:
             for path in self.paths(event.node):
                 if len(self._node(path).warnings) < MAX_WARNINGS:
                     self._node(path).warnings.append(event.message)
-                    self.changed.add(path)
+                    self.changed[path] = None
         elif isinstance(event, RunStarted):
             self._stored = self.cached_steps = event.cached
 
@@ -173,7 +174,7 @@ class Tracker:
                 node.done = node.total
             elif state == "running":
                 node.done, node.total, node.text = 0, 0, ""
-            self.changed.add(path)
+            self.changed[path] = None
 
     def _node(self, path: str) -> _Node:
         node = self.nodes.get(path)
@@ -214,5 +215,7 @@ class Tracker:
 
     def drain(self, limit: int = 500) -> dict[str, dict[str, Any]]:
         """Nodes that have changed since they were last given here, at most so many."""
-        some = [self.changed.pop() for _ in range(min(limit, len(self.changed)))]
+        some = list(itertools.islice(self.changed, limit))
+        for path in some:
+            del self.changed[path]
         return {path: self.nodes[path].status() for path in some if path}

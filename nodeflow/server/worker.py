@@ -21,7 +21,7 @@ from typing import IO, Any, Final
 from nodeflow.engine import Engine, Run
 from nodeflow.errors import NodeflowError
 from nodeflow.server import frames
-from nodeflow.server.reporting import Feed
+from nodeflow.server.reporting import Feed, resident_bytes
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
 
@@ -104,7 +104,7 @@ class Worker:
         weights = [
             {"name": name, "device": where, "bytes": size} for name, where, size in self.engine.weights.inventory()
         ]
-        return {"weights": weights, "tiers": tiers, "misses": stats.misses}
+        return {"weights": weights, "tiers": tiers, "misses": stats.misses, "memory": resident_bytes()}
 
     def _artefacts(self, run: Run) -> list[dict[str, Any]]:
         """What the run published, as `schema.ArtefactInfo` has it."""
@@ -159,7 +159,8 @@ def main() -> int:
     engine = Engine(frames.settings_from(first[0]["settings"]), working_folder=False)
     feed = Feed(answers)
     worker = Worker(engine, feed)
-    feed.send({"kind": "ready", "pid": os.getpid(), "device": engine.device, "numeric": str(engine.numeric)})
+    about = {"device": engine.device, "numeric": str(engine.numeric), "memory": resident_bytes()}
+    feed.send({"kind": "ready", **about})
     try:
         while (frame := frames.read(commands)) is not None:
             header, data = frame

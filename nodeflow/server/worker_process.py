@@ -206,11 +206,12 @@ class WorkerProcess:
         if kind == "beat":
             self.memory_bytes = header["memory"]
         elif kind == "ready":
-            self.device, self.numeric = header["device"], header["numeric"]
+            self.device, self.numeric, self.memory_bytes = header["device"], header["numeric"], header["memory"]
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
         elif kind == "finished":
             self.inventory = {name: header[name] for name in ("weights", "tiers", "misses")}
+            self.memory_bytes = header["memory"]
             if self._finished is not None and not self._finished.done():
                 self._finished.set_result(header)
         else:
