@@ -46,6 +46,7 @@ def make_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[measured, problems_middleware, guard_middleware], client_max_size=0)
     app[SERVICES] = services
     app.cleanup_ctx.append(_queue_running)
+    app.on_shutdown.append(_say_goodbye)
     for one in routes():
         app.router.add_route(one.method, one.path, _adapted(one, services))
     app.on_response_prepare.append(set_headers)
@@ -57,6 +58,11 @@ async def _queue_running(app: web.Application) -> AsyncIterator[None]:
     await queue.start()
     yield
     await queue.stop()
+
+
+async def _say_goodbye(app: web.Application) -> None:
+    """Websockets end before handlers are waited for."""
+    app[SERVICES].hub.close()
 
 
 def _adapted(one: Route, services: Services) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
