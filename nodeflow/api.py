@@ -17,6 +17,7 @@ from nodeflow.builder import build
 from nodeflow.engine import Engine, Run, RunFailed
 from nodeflow.events import Event
 from nodeflow.problems import Problem
+from nodeflow.share.carried import Carried, from_document
 from nodeflow.share.embed import extract, is_picture
 from nodeflow.steps import Plan
 from nodeflow.workflow import Workflow
@@ -67,10 +68,14 @@ def _bytes_of(path: Path) -> bytes:
 
 def from_bytes(data: bytes, *, source: str = "") -> Workflow:
     """A recipe from a file's content: JSON, or a picture that carries it."""
-    if is_picture(data):
-        document = _embedded(data, source)
-        return Workflow.from_json(document.get("recipe") if isinstance(document, dict) else document, source=source)
-    return Workflow.parse(data, source=source)
+    return carried_in(data, source=source).workflow
+
+
+def carried_in(data: bytes, *, source: str = "") -> Carried:
+    """A recipe from a file's content, and what else a picture carries."""
+    if not is_picture(data):
+        return Carried(Workflow.parse(data, source=source))
+    return from_document(_embedded(data, source), source=source)
 
 
 def _embedded(data: bytes, source: str) -> Any:

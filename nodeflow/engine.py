@@ -26,7 +26,7 @@ from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolv
 from nodeflow.planner import Planner, with_exports
 from nodeflow.publish import Published, Publisher, artefacts_in
 from nodeflow.record import RecordStore
-from nodeflow.recorder import Recorder
+from nodeflow.recorder import Recorder, versions
 from nodeflow.registry import Catalogue, installed
 from nodeflow.rules import Checked
 from nodeflow.settings import Settings
@@ -222,6 +222,8 @@ class Engine:
         cancel: threading.Event | None = None,
         fail_fast: bool = False,
         record: bool = True,
+        lock: str = "",
+        seal: Callable[[bytes], bytes] | None = None,
     ) -> Run:
         """Run a recipe to its end.
 
@@ -230,6 +232,8 @@ class Engine:
             out: folder (or file) that declared outputs are written to; None: nothing is written but what nodes save.
             values: whether the outputs' values are wanted in memory.
             on_plan: called with the plan (exports included) before anything runs.
+            lock: digest of the lock that the recipe was compared with; pictures carry it.
+            seal: the last thing done to a picture's bytes before it is written, such as signing it.
 
         Raises:
             ProblemsError: if the recipe has problems. StoreError: if results cannot be written.
@@ -239,7 +243,8 @@ class Engine:
         exports: dict[str, int] = {}
         if out is not None:
             plan, exports = with_exports(plan, planner, export, values=values)
-        publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports)
+        known = versions(self.catalogue)
+        publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports, lock, known, seal)
         publisher.check_writable()
         if on_plan is not None:
             on_plan(plan)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,8 @@ class Publisher:
     """A lifecycle that collects the artefacts of a run's exports and effects, and writes them out at its end.
 
     out: a folder, or a file's name (with the ending of a kind of file) for a run with a single output; the file gets
-    the ending of what it is. exports: the export step of each declared output.
+    the ending of what it is. exports: the export step of each declared output. lock: digest of the lock that the run
+    was held to. versions: of what is installed. seal: the last thing done to a picture's bytes (signing).
     """
 
     store: BlobStore
@@ -49,6 +50,9 @@ class Publisher:
     workflow: Workflow
     plan: Plan
     exports: dict[str, int]
+    lock: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seal: Callable[[bytes], bytes] | None = None
     published: list[Published] = field(default_factory=list)
     _folders: dict[tuple[str, ...], Artefacts] = field(default_factory=dict)
     _found: dict[str, tuple[Step, list[Artefact]]] = field(default_factory=dict)
@@ -75,6 +79,7 @@ class Publisher:
                 data = self.store.read(artefact.digest)
                 if is_picture(data):
                     data = embed(data, self._document(step.key))
+                    data = self.seal(data) if self.seal is not None else data
                 counter = "" if len(artefacts) == 1 else f"-{number}"
                 if output is not None and self._names_file:
                     made = Path(artefact.name).suffix
@@ -129,7 +134,8 @@ class Publisher:
         return Artefact(digest, artefact.media, path.name, len(data))
 
     def _document(self, key: str) -> dict[str, Any]:
-        return {"recipe": self.workflow.to_json(), "key": key, "numeric": self.plan.numeric}
+        document = {"recipe": self.workflow.to_json(), "key": key, "numeric": self.plan.numeric}
+        return document | ({"lock": self.lock} if self.lock else {}) | {"versions": dict(self.versions)}
 
 
 def artefacts_in(outputs: Mapping[str, Any]) -> list[Artefact]:

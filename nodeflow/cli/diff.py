@@ -97,9 +97,9 @@ def _artefact(engine: Engine, digest: str, media: str) -> Made:
 
 def _file(name: str) -> Side:
     from nodeflow.cli.source import content, read
+    from nodeflow.share.carried import carried
     from nodeflow.share.diff import Made, Side
     from nodeflow.share.embed import extract, is_picture
-    from nodeflow.workflow import Workflow
 
     data = content(Path(name)) if name != "-" else b""
     if not is_picture(data):
@@ -108,15 +108,14 @@ def _file(name: str) -> Side:
 
     from nodeflow.problems import ProblemsError
 
-    workflow, numeric = None, None
+    made = {"picture": Made(blake3(data).hexdigest(), "", data)}
     try:
-        document = extract(data, source=name)
+        extract(data, source=name)
     except ProblemsError:
-        document = None  # a picture without a recipe: its pixels can be compared
-    if isinstance(document, dict):
-        workflow = Workflow.from_json(document.get("recipe"), source=name)
-        numeric = document.get("numeric") if isinstance(document.get("numeric"), str) else None
-    return Side(name, workflow, numeric=numeric, made={"picture": Made(blake3(data).hexdigest(), "", data)})
+        return Side(name, made=made)  # a picture without a recipe: its pixels can be compared
+    found = carried(data, source=name)
+    keys = {"picture": found.key} if found.key else None
+    return Side(name, found.workflow, found.versions or None, found.numeric or None, keys, made, found.lock)
 
 
 def _json(a: Side, b: Side, found: Diff, code: Exit) -> dict[str, Any]:

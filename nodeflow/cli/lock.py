@@ -107,29 +107,38 @@ def _report(made: Lock, path: Path, environment: Path) -> None:
 
 
 def the_lock(source: Source, given: Path | None) -> Lock:
-    """The lock that is named, or lies beside the recipe.
+    """The lock that is named, that a picture says it was made under, or that lies beside the recipe.
 
     Raises:
         Stop: if there can be none. LockError, ProblemsError: if it cannot be read.
     """
-    from nodeflow.share.lock import lock_path, read_lock
+    from nodeflow.share.lock import lock_path, lock_with, read_lock
 
     if given is None and source.path is None:
         raise Stop(Exit.USAGE, "a recipe from standard input has no lock beside it: add --lock LOCK")
-    return read_lock(given or lock_path(source.path or Path()))
+    path = source.path or Path()
+    if given is None and source.carried is not None and source.carried.lock:
+        digest = source.carried.lock
+        found = lock_with(digest, [path.parent, path.absolute().parent.parent, Path()])
+        if found is not None:
+            return found
+        where = "which is not beside it, in the folder above, or here"
+        raise Stop(Exit.FILES, f"{path} was made under the lock {digest[:16]}, {where}: name it with --lock")
+    return read_lock(given or lock_path(path))
 
 
-def refuse_drift(engine: Engine, workflow: Workflow, source: Source, given: Path | None, as_json: bool) -> None:
-    """Stop if anything is not as it was locked.
+def refuse_drift(engine: Engine, workflow: Workflow, source: Source, given: Path | None, as_json: bool) -> str:
+    """The digest of the lock, if everything is as it was locked.
 
     Raises:
         Stop: with every difference and what to do about it.
     """
     from nodeflow.share.drift import drift
 
-    found = drift(engine, the_lock(source, given), workflow, source.path)
+    locked = the_lock(source, given)
+    found = drift(engine, locked, workflow, source.path)
     if not found:
-        return
+        return locked.digest()
     if as_json:
         drifts = [d.to_json() for d in found]
         emit_json({"state": "refused", "exit_code": int(Exit.DIFFERENT), "problems": [], "drift": drifts})

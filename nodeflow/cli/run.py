@@ -86,16 +86,17 @@ def run(
         source = read(file)
         with named(source):
             workflow = with_settings(source, settings or (), engine)
+            held_to = ""
             if locked or lock is not None:
                 from nodeflow.cli.lock import refuse_drift
 
-                refuse_drift(engine, workflow, source, lock, as_json)
+                held_to = refuse_drift(engine, workflow, source, lock, as_json)
             if dry_run:
                 from nodeflow.cli.plan import show_plan
 
                 show_plan(engine, workflow, source, target, as_json)
                 return
-            done, interrupted = _run(engine, workflow, source, target, out, fail_fast, quiet or as_json)
+            done, interrupted = _run(engine, workflow, source, target, out, fail_fast, quiet or as_json, held_to)
     except ProblemsError as error:
         if as_json:
             code = code_of(error.problems)
@@ -122,6 +123,7 @@ def _run(
     out: Path | None,
     fail_fast: bool,
     quiet: bool,
+    lock: str = "",
 ) -> tuple[Run, bool]:
     """The finished run, and whether its user stopped it."""
     from nodeflow.cli.interrupt import Interrupts
@@ -138,6 +140,7 @@ def _run(
             on_event=on_event,
             cancel=cancel,
             fail_fast=fail_fast,
+            lock=lock,
         )
     return done, interrupts.count > 0
 

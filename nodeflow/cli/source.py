@@ -15,6 +15,7 @@ from nodeflow.cli.text import clean
 if TYPE_CHECKING:
     from nodeflow.engine import Engine
     from nodeflow.ports import Port
+    from nodeflow.share.carried import Carried
     from nodeflow.workflow import Workflow
 
 MAX_FILE = 512 << 20
@@ -22,11 +23,12 @@ MAX_TEXT = 16 << 20
 
 
 class Source(NamedTuple):
-    """A recipe and what it was read from; `path` is None for standard input."""
+    """A recipe and what it was read from; `path` is None for standard input. carried: what came in a picture."""
 
     workflow: Workflow
     path: Path | None
     name: str
+    carried: Carried | None = None
 
 
 def read(file: str) -> Source:
@@ -35,12 +37,14 @@ def read(file: str) -> Source:
     Raises:
         Stop: if the file cannot be read. ProblemsError: if it holds no recipe.
     """
-    from nodeflow.api import from_bytes
+    from nodeflow.api import carried_in
 
     if file == "-":
-        return Source(from_bytes(sys.stdin.buffer.read(MAX_FILE + 1), source="standard input"), None, "standard input")
+        found = carried_in(sys.stdin.buffer.read(MAX_FILE + 1), source="standard input")
+        return Source(found.workflow, None, "standard input", found)
     path = Path(file)
-    return Source(from_bytes(content(path, MAX_FILE), source=file), path, file)
+    found = carried_in(content(path, MAX_FILE), source=file)
+    return Source(found.workflow, path, file, found)
 
 
 def content(path: Path, limit: int = MAX_FILE) -> bytes:

@@ -17,6 +17,8 @@ from nodeflow.cli.run import Device
 from nodeflow.cli.text import clean, emit, emit_json, say, table
 
 if TYPE_CHECKING:
+    from nodeflow.cli.source import Source
+    from nodeflow.share.lock import Lock
     from nodeflow.share.verify import Verification
 
 
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     "nodeflow verify stars.crate.zip  what another machine made",
 )
 def verify(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A recipe with a lock beside it (NAME.lock.json), or a crate.")
-    ],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A recipe with a lock beside it, a crate, or a picture.")],
     lock: Annotated[Path | None, typer.Option("--lock", metavar="LOCK", help="Another lock.")] = None,
     tolerance: Annotated[
         float,
@@ -47,45 +47,58 @@ def verify(
     """Run a locked recipe again, without cache, and compare.
 
     Each output is bit-equal, within tolerance, or different; then it is said where it first differs, and what has
-    changed since it was locked. The lock must have been made with --with-outputs.
+    changed since it was locked. The lock must have been made with --with-outputs. A picture without a lock is compared
+    with what its own recipe gives here.
     """
     from nodeflow.cli.interrupt import Interrupts
-    from nodeflow.cli.lock import show_drift, the_lock
+    from nodeflow.cli.lock import show_drift
     from nodeflow.cli.progress import listener
-    from nodeflow.cli.source import named, read
+    from nodeflow.cli.source import content, named, read
     from nodeflow.engine import Engine
     from nodeflow.problems import ProblemsError
     from nodeflow.settings import Settings
+    from nodeflow.share.carried import Carried
     from nodeflow.share.drift import drift
     from nodeflow.share.verify import verify as compare
+    from nodeflow.share.verify_picture import verify_picture
 
     folders = Settings.load(device=device)
+    cancel = threading.Event()
     with contextlib.ExitStack() as stack:
         if crate := _unpacked(file, stack):
             file = str(crate)
             folders = replace(folders, model_folders=(*folders.model_folders, crate.parent / "models"))
         source = read(file)
-        locked = the_lock(source, lock)
-        if not locked.golden:
-            raise Stop(Exit.USAGE, "the lock has no outputs to compare with: make it with nodeflow lock --with-outputs")
+        locked = _lock(source, lock)
         engine = stack.enter_context(Engine(folders))
         stack.enter_context(named(source))
-        cancel = threading.Event()
+        workflow, path = source.workflow, source.path
         try:
             with Interrupts(cancel), listener(quiet or as_json) as on_event:
-                found = compare(
-                    engine,
-                    locked,
-                    source.workflow,
-                    source.path,
-                    tolerance=tolerance,
-                    made=_made(source.path),
-                    on_event=on_event,
-                    cancel=cancel,
-                )
+                if locked is None:
+                    found = verify_picture(
+                        engine,
+                        source.carried or Carried(workflow),
+                        content(Path(file)),
+                        path,
+                        tolerance=tolerance,
+                        on_event=on_event,
+                        cancel=cancel,
+                    )
+                else:
+                    found = compare(
+                        engine,
+                        locked,
+                        workflow,
+                        path,
+                        tolerance=tolerance,
+                        made=_made(path),
+                        on_event=on_event,
+                        cancel=cancel,
+                    )
         except ProblemsError:
-            if not as_json:
-                show_drift([d for d in drift(engine, locked, source.workflow, source.path) if d.kind != "recipe"])
+            if not as_json and locked is not None:
+                show_drift([d for d in drift(engine, locked, workflow, path) if d.kind != "recipe"])
             raise
     code = _code(found)
     if as_json:
@@ -94,6 +107,24 @@ def verify(
         _report(found, nodes)
     if code is not Exit.OK:
         raise Stop(code)
+
+
+def _lock(source: Source, given: Path | None) -> Lock | None:
+    """The lock with outputs that the recipe has; None for a picture that has none.
+
+    Raises:
+        Stop, LockError: there is none, or it has no outputs.
+    """
+    from nodeflow.cli.lock import the_lock
+    from nodeflow.share.lock import lock_path
+
+    picture = source.path is not None and source.path.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg")
+    if picture and given is None and source.path is not None and not lock_path(source.path).is_file():
+        return None
+    locked = the_lock(source, given)
+    if not locked.golden:
+        raise Stop(Exit.USAGE, "the lock has no outputs to compare with: make it with nodeflow lock --with-outputs")
+    return locked
 
 
 def _unpacked(file: str, stack: contextlib.ExitStack) -> Path | None:

@@ -24,7 +24,7 @@ SHOWN = 20
 @dataclass(frozen=True)
 class Change:
     """One difference. kind: node, op, mode, value, model, file, link, each, input, output, version, numeric, code,
-    result or cosmetic. a, b: what each side has, None: nothing."""
+    lock, result or cosmetic. a, b: what each side has, None: nothing."""
 
     kind: str
     place: str
@@ -49,7 +49,8 @@ class Made:
 class Side:
     """What is known of one side.
 
-    numeric: the numeric class as text. keys: of its results by node. made: its files by output and place.
+    numeric: the numeric class as text. keys: of its results by node. made: its files by output and place. lock: digest
+    of the lock that it was made under.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Side:
     numeric: str | None = None
     keys: Mapping[str, str] | None = None
     made: Mapping[str, Made] | None = None
+    lock: str = ""
 
 
 def comparable(a: Side, b: Side) -> bool:
@@ -97,6 +99,8 @@ def diff(
         found.changes += _maps("version", a.versions, b.versions)
     if a.numeric and b.numeric and a.numeric != b.numeric:
         found.changes += _maps("numeric", _numeric(a.numeric), _numeric(b.numeric))
+    if a.lock and b.lock and a.lock != b.lock:
+        found.changes.append(Change("lock", "", a.lock, b.lock, "that it was made under"))
     if a.keys is not None and b.keys is not None:
         found.changes += _causes(a.keys, b.keys, parts)
     if a.made is not None and b.made is not None:

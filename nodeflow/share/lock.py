@@ -11,6 +11,7 @@ import base64
 import binascii
 import os
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,8 @@ THUMBNAIL = 64
 """Pixels of a thumbnail's longer side, at most."""
 THUMBNAILS = 256
 """So many outputs of a lock have one."""
+MAX_LOOKED_AT = 200
+"""So many lock files of a folder are read to find one."""
 MAX_TEXT = 4096
 """Texts up to so many characters travel in the lock."""
 
@@ -239,6 +242,23 @@ def read_lock(path: Path) -> Lock:
     except OSError as error:
         raise LockError(f"{path}: cannot be read: {error.strerror}") from None
     return parse_lock(data, source=str(path))
+
+
+def lock_with(digest: str, folders: Iterable[Path]) -> Lock | None:
+    """The lock of this digest among the lock files in some folders; those that are none are passed over."""
+    for folder in dict.fromkeys(folders):
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))[:MAX_LOOKED_AT]
+        except OSError:
+            continue
+        for path in paths:
+            try:
+                found = read_lock(path)
+            except (LockError, ProblemsError):
+                continue
+            if found.digest() == digest:
+                return found
+    return None
 
 
 def write_text(path: Path, text: str) -> None:
