@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -105,7 +106,43 @@ class Canvas:
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    def tab(self, title: str = "") -> Locator:
+        """The tab of an open document; without a title, of all."""
+        tabs = self.page.get_by_role("tablist", name="Open workflows").get_by_role("tab")
+        return tabs.filter(has_text=title) if title else tabs
+
+    @property
+    def queue_length(self) -> Locator:
+        return self.page.get_by_role("button", name=re.compile("^Queue length"))
+
+    def expect_queue(self, waiting: int, running: int, seconds: float = 10) -> None:
+        name = f"Queue length: {waiting} waiting, {running} running"
+        expect(self.queue_length).to_have_accessible_name(name, timeout=seconds * 1000)
+
     # --- hands
+
+    def queue(self) -> None:
+        """Press the button that queues the open recipe."""
+        self.page.get_by_role("toolbar", name="Run").get_by_role("button", name="Queue", exact=True).click()
+
+    def expect_state(self, id: str, *states: str, seconds: float = 60) -> None:
+        """A node gets into one of these states. The first run waits for the worker, which loads torch."""
+        pattern = re.compile(f"^({'|'.join(states)})$")
+        expect(self.node(id)).to_have_attribute("data-state", pattern, timeout=seconds * 1000)
+
+    def command(self, title: str) -> None:
+        """Do a command by its title, from the command palette."""
+        self.press("Control+k")
+        expect(self.dialog("Commands")).to_be_visible()
+        self.page.keyboard.type(title)
+        self.press("Enter")
+        expect(self.dialog("Commands")).to_have_count(0)
+
+    def open_saved(self, title: str) -> None:
+        """Open a saved recipe from the start page."""
+        self.button("Start page").click()
+        self.page.get_by_role("list", name="Your workflows").get_by_role("button").filter(has_text=title).first.click()
+        expect(self.nodes.first).to_be_visible()
 
     def press(self, *keys: str) -> None:
         for key in keys:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.canvas import Canvas
-from tests.browser.recipes import chain, picture, shipped
+from tests.browser.recipes import chain, picture
 from tests.browser.server import Server
 from tests.browser.test_results import coloured, gallery
 
@@ -33,7 +33,7 @@ def test_axe_finds_nothing(server: Server, new_context: Callable[..., BrowserCon
     page = new_context(server, color_scheme=scheme).new_page()
     page.goto("/")
     canvas = Canvas(page, server)
-    expect(page.get_by_role("button", name=shipped("text-to-image")["title"]).first).to_be_visible()
+    expect(page.get_by_role("button", name="Open Text to image", exact=True)).to_be_visible()
     found = {"first page": violations(page)}
 
     server.finished(server.run(coloured("#334455"))[0])
@@ -46,9 +46,7 @@ def test_axe_finds_nothing(server: Server, new_context: Callable[..., BrowserCon
     canvas.press("Escape")
     gallery(canvas)
     found["gallery"] = violations(page)
-    canvas.page.get_by_role("radio", name="Form").or_(canvas.page.get_by_role("tab", name="Form")).or_(
-        canvas.button("Form")
-    ).first.click()
+    canvas.button("Form").click()
     found["form"] = violations(page)
     assert {place: lines for place, lines in found.items() if lines} == {}
 
@@ -56,7 +54,7 @@ def test_axe_finds_nothing(server: Server, new_context: Callable[..., BrowserCon
 def test_everything_is_reached_by_keyboard(canvas: Canvas) -> None:
     """From the first page to a run without a mouse."""
     page = canvas.page
-    card = page.get_by_role("button", name=shipped("text-to-image")["title"]).first
+    card = page.get_by_role("button", name="Open Text to image", exact=True)
     expect(card).to_be_visible()
     for _ in range(60):
         canvas.press("Tab")

@@ -6,7 +6,6 @@ from playwright.sync_api import expect
 
 from tests.browser.canvas import Canvas, Document
 from tests.browser.recipes import chain, wiring
-from tests.browser.test_subgraphs import command
 
 
 def scattered() -> Document:
@@ -23,15 +22,15 @@ def places(document: Document) -> dict[str, list[float]]:
 def test_tidy_up_is_left_to_right_deterministic_and_one_step(canvas: Canvas) -> None:
     canvas.open(scattered())
     canvas.focus_pane()
-    command(canvas, "tidy")
+    canvas.command("tidy")
     done = canvas.changed(lambda doc: places(doc) != places(scattered()))
     assert places(done)["picture"][0] < places(done)["blur"][0]
     assert done["nodes"] == scattered()["nodes"]
     canvas.press("Control+z")
     canvas.changed(lambda doc: doc == scattered())
-    command(canvas, "tidy")
+    canvas.command("tidy")
     canvas.changed(lambda doc: doc == done)
-    command(canvas, "tidy")
+    canvas.command("tidy")
     canvas.unchanged(done)
 
 
@@ -40,7 +39,7 @@ def test_tidy_up_on_a_selection_leaves_the_rest(canvas: Canvas) -> None:
     document["layout"] = {"a": {"at": [500, 0]}, "b": {"at": [0, 200]}, "c": {"at": [700, 300]}}
     canvas.open(document)
     canvas.select("a", "b")
-    command(canvas, "tidy")
+    canvas.command("tidy")
     done = canvas.changed(lambda doc: places(doc) != places(document))
     assert places(done)["c"] == places(document)["c"]
     assert places(done)["a"][0] < places(done)["b"][0]
@@ -51,9 +50,9 @@ def test_align_and_distribute(canvas: Canvas) -> None:
     document["layout"] = {"a": {"at": [0, 0]}, "b": {"at": [310, 40]}, "c": {"at": [700, 90]}}
     canvas.open(document)
     canvas.select("a", "b", "c")
-    command(canvas, "align top")
+    canvas.command("align top")
     done = canvas.changed(lambda doc: len({at[1] for at in places(doc).values()}) == 1)
-    command(canvas, "distribute horizontally")
+    canvas.command("distribute horizontally")
     done = canvas.changed(lambda doc: doc != done)
     (a, b, c) = (places(done)[id][0] for id in "abc")
     sizes = {id: canvas.node(id).bounding_box()["width"] for id in "abc"}  # type: ignore[index]
@@ -64,7 +63,7 @@ def test_align_and_distribute(canvas: Canvas) -> None:
 def test_snapping_is_a_setting(canvas: Canvas) -> None:
     canvas.open(chain())
     canvas.button("Settings").click()
-    canvas.dialog("Settings").get_by_label("Snap to grid").check()
+    canvas.dialog("Settings").get_by_role("switch", name="Snap nodes to the grid").check()
     canvas.press("Escape")
     canvas.drag_by(canvas.title("b"), 37, 53)
     done = canvas.changed(lambda doc: doc["layout"]["b"] != chain()["layout"]["b"])
@@ -80,7 +79,7 @@ def test_themes_are_dark_light_or_the_systems(canvas: Canvas) -> None:
     light = page.evaluate(background)
     assert light != dark
     canvas.button("Settings").click()
-    canvas.dialog("Settings").get_by_role("radio", name="Dark").check()
+    canvas.dialog("Settings").get_by_role("button", name="Dark").click()
     assert page.evaluate(background) == dark
     page.reload()
     expect(canvas.node("a")).to_be_visible()
@@ -102,7 +101,7 @@ def test_ports_show_their_type_by_colour_and_by_shape(canvas: Canvas) -> None:
 def test_a_sticky_note_is_layout_only(canvas: Canvas) -> None:
     canvas.open(chain())
     canvas.page.mouse.move(*canvas.empty(200))
-    command(canvas, "note")
+    canvas.command("note")
     canvas.page.keyboard.type("Remember this")
     canvas.focus_pane()
     done = canvas.changed(lambda doc: "Remember this" in str(doc["layout"]))

@@ -30,7 +30,7 @@ def test_a_reload_and_a_new_browser_bring_back_every_tab(
     canvas.press("Delete")
     canvas.changed(lambda doc: "blur" not in doc["nodes"])
     canvas.page.reload()
-    expect(canvas.page.get_by_role("tab")).to_have_count(2)
+    expect(canvas.tab()).to_have_count(2)
     expect(canvas.node("invert")).to_be_visible()
     expect(canvas.node("blur")).to_have_count(0)
 
@@ -76,9 +76,7 @@ def test_a_killed_server_loses_nothing(
 def test_a_draft_never_overwrites_the_named_file(canvas: Canvas) -> None:
     canvas.server.save("kept", chain())
     before = canvas.server.ask("GET", "/api/workflows/kept")
-    canvas.page.goto("/#/workflow/kept")
-    canvas.page.reload()
-    expect(canvas.node("b")).to_be_visible()
+    canvas.open_saved("kept")
     canvas.select("b")
     canvas.press("Delete")
     canvas.changed(lambda doc: doc["nodes"] and "b" not in doc["nodes"])
@@ -91,18 +89,14 @@ def test_a_draft_never_overwrites_the_named_file(canvas: Canvas) -> None:
 def test_saving_over_a_file_that_changed_elsewhere_asks(canvas: Canvas, watch: Watch) -> None:
     watch.expect("412")
     etag = canvas.server.save("shared", chain())
-    canvas.page.goto("/#/workflow/shared")
-    canvas.page.reload()
-    expect(canvas.node("b")).to_be_visible()
+    canvas.open_saved("shared")
     canvas.select("b")
     canvas.press("Delete")
     other = {**chain(), "title": "Written elsewhere"}
     status, _, _ = canvas.server.ask("PUT", "/api/workflows/shared", other, If_Match=f'"{etag.strip(chr(34))}"')
     assert status in (200, 204)
     canvas.press("Control+s")
-    expect(canvas.page.get_by_role("dialog").or_(canvas.page.get_by_role("alertdialog")).first).to_contain_text(
-        "elsewhere"
-    )
+    expect(canvas.dialog("Saved elsewhere in the meantime")).to_contain_text("your version is kept")
     assert canvas.server.get("/api/workflows/shared")["title"] == "Written elsewhere"
 
 
@@ -130,11 +124,11 @@ def test_two_windows_never_share_a_draft(canvas: Canvas) -> None:
 def test_saving_writes_the_file(canvas: Canvas, tmp_path: Path) -> None:
     canvas.open(chain())
     canvas.press("Control+s")
-    dialog = canvas.page.get_by_role("dialog")
-    dialog.get_by_role("textbox").fill("my first")
+    dialog = canvas.dialog("Save as")
+    dialog.get_by_label("Name").fill("my first")
     dialog.get_by_role("button", name="Save").click()
     canvas.server.until(
         lambda: [info["name"] for info in canvas.server.get("/api/workflows")], lambda names: names == ["my first"]
     )
     assert json.loads(json.dumps(canvas.server.get("/api/workflows/my first"))) == chain()
-    expect(canvas.page.get_by_role("tab", selected=True)).not_to_contain_text("●")
+    expect(canvas.tab("Test")).to_have_attribute("data-dirty", "false")

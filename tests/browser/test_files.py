@@ -20,7 +20,7 @@ def test_a_json_file_opens_in_a_new_tab_and_nothing_runs(canvas: Canvas) -> None
     before = canvas.server.get("/api/jobs?limit=1")["items"]
     canvas.open({**chain(), "title": "One"})
     canvas.open({**wiring(), "title": "Two"})
-    expect(canvas.page.get_by_role("tab")).to_have_count(2)
+    expect(canvas.tab()).to_have_count(2)
     expect(canvas.page.get_by_role("tab", selected=True)).to_contain_text("Two")
     assert canvas.server.get("/api/jobs?limit=1")["items"] == before
 
@@ -65,7 +65,7 @@ def test_a_picture_without_a_recipe_and_other_files_say_so_and_open_nothing(canv
     ):
         canvas.drop(name, content, kind)
         expect(canvas.page.get_by_text(name).first).to_be_visible()
-    expect(canvas.page.get_by_role("tab")).to_have_count(1)
+    expect(canvas.tab()).to_have_count(1)
 
 
 def test_a_comfyui_workflow_is_converted_with_a_report(canvas: Canvas) -> None:

@@ -115,6 +115,6 @@ def test_each_tab_has_its_own_history(canvas: Canvas) -> None:
     canvas.changed(lambda doc: "b" not in doc["nodes"])
     canvas.open({**wiring(), "title": "Second"})
     expect(canvas.button("Undo")).to_be_disabled()
-    canvas.page.get_by_role("tab", name="First").click()
+    canvas.tab("First").click()
     expect(canvas.node("c")).to_be_visible()
     expect(canvas.button("Undo")).to_be_enabled()

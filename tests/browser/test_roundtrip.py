@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
 
 from tests.browser.canvas import Canvas
 from tests.browser.recipes import SHIPPED
@@ -22,16 +21,15 @@ def saved_again(canvas: Canvas, name: str, content: bytes) -> bytes:
     """The bytes of a saved recipe after it was opened and saved in the canvas."""
     status, info, _ = canvas.server.ask("PUT", f"/api/workflows/{name}", json.loads(content), If_None_Match="*")
     assert status in (200, 201), info
-    before = canvas.server.ask("GET", f"/api/workflows/{name}")
-    canvas.page.goto(f"/#/workflow/{name}")
+    before = canvas.server.get(f"/api/workflows/{name}")
     canvas.page.reload()
-    expect(canvas.nodes.first).to_be_visible()
-    expect(canvas.page.get_by_role("tab", selected=True)).to_be_visible()
-    with canvas.page.expect_response(lambda answer: answer.request.method == "PUT" and "/api/workflows/" in answer.url):
-        canvas.press("Control+s")
-    after = canvas.server.ask("GET", f"/api/workflows/{name}")
-    assert after[2]["etag"] == before[2]["etag"]
-    content_after: bytes = canvas.page.request.get(f"/api/workflows/{name}").body()
+    canvas.open_saved(name)
+    canvas.press("Control+Shift+s")
+    canvas.dialog("Save as").get_by_label("Name").fill("again")
+    canvas.press("Enter")
+    canvas.server.until(lambda: canvas.server.ask("GET", "/api/workflows/again")[0], lambda status: status == 200)
+    assert canvas.server.ask("GET", f"/api/workflows/{name}")[1] == before
+    content_after: bytes = canvas.page.request.get("/api/workflows/again").body()
     return content_after
 
 

@@ -15,10 +15,10 @@ def test_a_run_lights_its_nodes_and_says_what_was_cached(canvas: Canvas) -> None
     canvas.focus_pane()
     canvas.press("Control+Enter")
     sample = canvas.node("sample")
-    expect(sample).to_have_attribute("data-state", "running", timeout=60_000)
+    canvas.expect_state("sample", "running")
     expect(sample).to_contain_text(re.compile(r"\d+\s*(/|of)\s*60"))
     expect(canvas.page).to_have_title(re.compile(r"\d+\s?%"))
-    expect(canvas.node("decode")).to_have_attribute("data-state", "done", timeout=30_000)
+    canvas.expect_state("decode", "done", seconds=30)
     expect(sample).to_contain_text(re.compile(r"\d s|\d ms|\d\.\d"))
     expect(canvas.page).not_to_have_title(re.compile("%"))
 
@@ -31,7 +31,7 @@ def test_a_run_lights_its_nodes_and_says_what_was_cached(canvas: Canvas) -> None
 
 def test_the_running_node_shows_a_preview(canvas: Canvas) -> None:
     canvas.open(picture(steps=2000, seed=11))
-    canvas.button("Run").click()
+    canvas.queue()
     image = canvas.node("sample").locator("img")
     expect(image).to_be_visible(timeout=60_000)
     first = image.get_attribute("src")
@@ -40,55 +40,59 @@ def test_the_running_node_shows_a_preview(canvas: Canvas) -> None:
     expect(image).not_to_have_attribute("src", first)
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 16
     canvas.button("Cancel current").click()
-    expect(canvas.node("sample")).to_have_attribute("data-state", "cancelled", timeout=20_000)
+    canvas.expect_state("sample", "cancelled", seconds=20)
 
 
 def test_the_queue_button_stays_and_the_queue_can_be_cancelled_and_cleared(canvas: Canvas) -> None:
     canvas.open(picture(steps=3000, seed=21))
-    run = canvas.button("Run")
+    run = canvas.page.get_by_role("toolbar", name="Run").get_by_role("button", name="Queue", exact=True)
     place = run.bounding_box()
     canvas.page.get_by_label("Batch count").fill("3")
     run.click()
-    queue = canvas.page.locator("[data-queue-length]")
-    expect(queue).to_have_attribute("data-queue-length", "3")
+    canvas.expect_queue(2, 1)
+    canvas.button("Gallery").click()
+    canvas.expect_queue(2, 1)
+    assert run.bounding_box() == place
 
     canvas.page.reload()
-    expect(queue).to_have_attribute("data-queue-length", "3")
-    canvas.page.get_by_role("tab").first.click()
-    assert canvas.button("Run").bounding_box() == place
+    canvas.expect_queue(2, 1)
+    canvas.tab().first.click()
+    assert run.bounding_box() == place
 
-    expect(canvas.node("sample")).to_have_attribute("data-state", "running", timeout=60_000)
+    canvas.expect_state("sample", "running")
     canvas.button("Cancel current").click()
-    expect(queue).to_have_attribute("data-queue-length", "2", timeout=20_000)
-    canvas.button("Clear queue").click()
-    expect(queue).to_have_attribute("data-queue-length", "0", timeout=20_000)
-    assert canvas.button("Run").bounding_box() == place
+    canvas.expect_queue(1, 1, seconds=20)
+    canvas.button("Clear all").click()
+    canvas.expect_queue(0, 0, seconds=20)
+    assert run.bounding_box() == place
     states = [job["state"] for job in canvas.server.get("/api/jobs?limit=3")["items"]]
     assert states == ["cancelled"] * 3
 
 
 def test_a_run_survives_a_reload(canvas: Canvas) -> None:
     canvas.open(picture(steps=1500, seed=31))
-    canvas.button("Run").click()
+    canvas.queue()
     sample = canvas.node("sample")
-    expect(sample).to_have_attribute("data-state", "running", timeout=60_000)
+    canvas.expect_state("sample", "running")
     canvas.page.reload()
-    expect(sample).to_have_attribute("data-state", "running")
+    canvas.expect_state("sample", "running")
     expect(sample).to_contain_text(re.compile(r"\d+\s*(/|of)\s*1500"))
     expect(canvas.node("checkpoint")).to_have_attribute("data-state", re.compile("done|cached"))
     canvas.button("Cancel current").click()
-    expect(sample).to_have_attribute("data-state", "cancelled", timeout=20_000)
+    canvas.expect_state("sample", "cancelled", seconds=20)
 
 
 def test_a_failed_node_says_what_failed_and_the_problem_leads_to_it(canvas: Canvas) -> None:
     canvas.open(failing())
-    canvas.button("Run").click()
+    canvas.queue()
     find = canvas.node("find")
-    expect(find).to_have_attribute("data-state", "failed", timeout=60_000)
+    canvas.expect_state("find", "failed")
     expect(
         find.get_by_role("img", name=re.compile("rror|ailed")).or_(find.locator("[data-problem]")).first
     ).to_be_visible()
-    problem = canvas.page.get_by_role("region", name="Problems").get_by_role("button").filter(has_text="find").first
+    canvas.press("Alt+p")
+    problem = canvas.page.get_by_role("region", name="Failed in the last run").get_by_role("button").first
+    expect(problem).to_contain_text("find")
     expect(problem).to_contain_text("pattern")
     canvas.page.keyboard.press("Home")
     problem.click()
@@ -97,7 +101,8 @@ def test_a_failed_node_says_what_failed_and_the_problem_leads_to_it(canvas: Canv
 
 def test_all_problems_show_before_anything_runs_and_lead_to_the_widget(canvas: Canvas) -> None:
     canvas.open(faulty())
-    problems = canvas.page.get_by_role("region", name="Problems")
+    canvas.press("Alt+p")
+    problems = canvas.page.get_by_role("region", name=re.compile("problems$"))
     for place in ("blur", "invert", "empty"):
         expect(problems.get_by_role("button").filter(has_text=place).first).to_be_visible()
         expect(canvas.node(place)).to_have_attribute("data-problem", re.compile("."))
@@ -172,7 +177,7 @@ def test_a_batch_draws_a_seed_for_each_run(canvas: Canvas) -> None:
     canvas.open(seeded())
     canvas.node("draw").get_by_label("seed mode").select_option("increment")
     canvas.page.get_by_label("Batch count").fill("3")
-    canvas.button("Run").click()
+    canvas.queue()
     jobs = canvas.server.until(
         lambda: canvas.server.get("/api/jobs?limit=3")["items"],
         lambda jobs: all(j["state"] == "completed" for j in jobs),
@@ -188,7 +193,7 @@ def test_progress_renders_one_node_and_touches_no_document(canvas: Canvas) -> No
     canvas.open(picture(steps=400, seed=41))
     canvas.focus_pane()
     canvas.press("Control+Enter")
-    expect(canvas.node("sample")).to_have_attribute("data-state", "running", timeout=60_000)
+    canvas.expect_state("sample", "running", seconds=60)
     changed = canvas.page.evaluate(
         """() => new Promise((done) => {
           const seen = new Set();
@@ -205,7 +210,7 @@ def test_progress_renders_one_node_and_touches_no_document(canvas: Canvas) -> No
     )
     assert changed == ["sample"]
     canvas.button("Cancel current").click()
-    expect(canvas.node("sample")).to_have_attribute("data-state", "cancelled", timeout=20_000)
+    canvas.expect_state("sample", "cancelled", seconds=20)
 
 
 def test_muted_nodes_do_not_run_and_the_rest_does(canvas: Canvas) -> None:

@@ -17,15 +17,6 @@ def keys(canvas: Canvas, document: Document) -> set[str]:
     return {step["key"] for step in planned["steps"]}
 
 
-def command(canvas: Canvas, name: str) -> None:
-    """A command by its title, from the command palette."""
-    canvas.press("Control+k")
-    expect(canvas.dialog("Commands")).to_be_visible()
-    canvas.page.keyboard.type(name)
-    canvas.press("Enter")
-    expect(canvas.dialog("Commands")).to_have_count(0)
-
-
 def make(canvas: Canvas) -> Document:
     """A subgraph of `b` and `c` of the chain."""
     canvas.open(chain())
@@ -43,7 +34,7 @@ def test_making_and_unpacking_gives_the_same_document_and_the_same_keys(canvas: 
 
     new = next(id for id in made["nodes"] if id != "a")
     canvas.select(new)
-    command(canvas, "unpack")
+    canvas.command("unpack")
     canvas.changed(lambda doc: doc == chain())
 
 

@@ -73,7 +73,7 @@ def test_the_wheel_zooms_at_the_cursor(canvas: Canvas) -> None:
 def test_a_setting_makes_the_wheel_pan_and_pinch_still_zooms(canvas: Canvas) -> None:
     canvas.open(chain())
     canvas.button("Settings").click()
-    canvas.dialog("Settings").get_by_label("Wheel pans").check()
+    canvas.dialog("Settings").get_by_role("button", name="Moves").click()
     canvas.press("Escape")
     x, y, zoom = settled(canvas)
     canvas.page.mouse.move(*canvas.empty(200))
@@ -146,7 +146,7 @@ def test_the_minimap_drags_zooms_shows_failures_and_hides(canvas: Canvas) -> Non
     canvas.page.mouse.wheel(0, 200)
     assert settled(canvas)[2] != zoom
 
-    canvas.button("Run").click()
+    canvas.queue()
     expect(minimap.locator('[class*="running"]')).to_have_count(1, timeout=60_000)
     canvas.button("Cancel current").click()
     canvas.focus_pane()
