@@ -139,7 +139,7 @@ class Dispatcher:
             try:
                 ended = await worker.run(claimed)
             except WorkerDied as died:
-                await self._died(running, claimed, str(died))
+                await self._died(running, claimed, died)
             else:
                 await self._ended(running, ended)
         except asyncio.CancelledError:
@@ -158,12 +158,13 @@ class Dispatcher:
         if await self._write(lambda store: store.finish(job, running.lease, end)):
             self._metrics.job(end.state, running.job, ended)
 
-    async def _died(self, running: Running, claimed: Claimed, why: str) -> None:
+    async def _died(self, running: Running, claimed: Claimed, died: WorkerDied) -> None:
         if running.cancelled:
             return
         last = claimed.attempt >= MAX_ATTEMPTS
         again = "" if last else "; it is tried again"
-        message = f"{why}{running.computing()} (attempt {claimed.attempt} of {MAX_ATTEMPTS}){again}"
+        why = f"{died}{running.computing()}{died.advice}"
+        message = f"{why} (attempt {claimed.attempt} of {MAX_ATTEMPTS}){again}"
         LOG.warning("job %d: %s", claimed.id, message)
         if last:
             running.end_running("failed", message)

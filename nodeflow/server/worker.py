@@ -9,6 +9,7 @@ server has the queue, the blob store has the results. When the server is gone, s
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import faulthandler
 import os
@@ -133,6 +134,14 @@ class Worker:
                 width, height = picture.size
                 return int(width), int(height)
         return 0, 0
+
+
+def _short(identity: str) -> str:
+    """The identity of a loaded module for people: its loader and the beginning of its digest."""
+    with contextlib.suppress(ValueError, SyntaxError, TypeError, IndexError):
+        loader, digest, *_ = ast.literal_eval(identity)
+        return f"{loader} {digest[:12]}"
+    return identity[:80]
 
 
 def _seconds(run: Run) -> dict[str, list[float]]:

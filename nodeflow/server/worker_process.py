@@ -28,7 +28,11 @@ TAIL_BYTES: Final = 4000
 
 
 class WorkerDied(Exception):
-    """The process is gone; the message says why, as far as can be told."""
+    """The process is gone; the message says why, as far as can be told. advice: what to do, after a comma."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class WorkerProcess:
     inventory: dict[str, Any] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _ready: asyncio.Future[None] | None = None
-    _gone: asyncio.Future[str] | None = None
+    _gone: asyncio.Future[WorkerDied] | None = None
     _finished: asyncio.Future[dict[str, Any]] | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _heard: float = 0.0
@@ -103,7 +107,7 @@ class WorkerProcess:
         await asyncio.wait(either, timeout=self.limits.start_s, return_when="FIRST_COMPLETED")
         if not self._ready.done():
             self._kill(f"the worker process was not ready after {self.limits.start_s:g} s and was ended")
-            raise WorkerDied(await self._gone)
+            raise await self._gone
         self.state = "idle"
 
     async def run(self, job: Claimed) -> dict[str, Any]:
@@ -127,7 +131,7 @@ class WorkerProcess:
                 self.state = "idle"
                 return self._finished.result()
             if self._gone.done():
-                raise WorkerDied(self._gone.result())
+                raise self._gone.result()
             now = time.monotonic()
             if now - last > 10 * TICK_S:  # this process did not run either: nothing can be said
                 self._heard = now
@@ -199,7 +203,8 @@ class WorkerProcess:
         self.state, self.memory_bytes, self.inventory = "dead", 0, {}
         if process.stdin is not None:
             process.stdin.close()
-        self._gone.set_result(self._killed or reason or death(code))
+        told = self._killed or reason
+        self._gone.set_result(WorkerDied(told) if told else death(code))
 
     def _take(self, header: dict[str, Any], data: bytes) -> None:
         kind = header["kind"]
@@ -240,21 +245,18 @@ class WorkerProcess:
                 self._process.kill()
 
 
-def death(code: int) -> str:
-    """Why a process is gone that ended with this code (negative: by a signal), in words."""
+def death(code: int) -> WorkerDied:
+    """Why a process is gone that ended with this code (negative: by a signal)."""
     if code >= 0:
-        return f"the worker process ended with exit code {code}"
+        return WorkerDied(f"the worker process ended with exit code {code}")
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
     if name == "SIGKILL":
-        return (
-            "the worker process was killed by signal 9, most likely out of memory; close other programs, use smaller "
-            "pictures or batches, or lower the budgets in nodeflow.toml"
-        )
+        advice = ", most likely out of memory: use smaller pictures or batches, lower the budgets in nodeflow.toml"
+        return WorkerDied("the worker process was killed by signal 9", advice)
     if name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"):
-        return (
-            f"the worker process crashed in native code ({name}, signal {-code}); the server's log has its last words"
-        )
-    return f"the worker process was ended from outside ({name}, signal {-code})"
+        advice = ", in native code: the server's log says where"
+        return WorkerDied(f"the worker process crashed ({name}, signal {-code})", advice)
+    return WorkerDied(f"the worker process was ended from outside ({name}, signal {-code})")
