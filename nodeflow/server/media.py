@@ -5,9 +5,12 @@ What a client says about a file counts for nothing: only PNG, JPEG and WebP pict
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
+from typing import TypeAlias
 
+Bytes: TypeAlias = bytes | mmap.mmap
 PNG = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 40_000_000
 MAX_TEXT = 16 << 20
@@ -45,14 +48,13 @@ def kind_of(start: bytes) -> str:
     return ""
 
 
-def inspect(data: bytes | memoryview) -> Media:
+def inspect(data: Bytes) -> Media:
     """What a file is.
 
     Raises:
         MediaError: it is none of the known kinds, damaged, has something behind its end, or is too large to decode.
     """
-    data = memoryview(data)
-    kind = kind_of(bytes(data[:12]))
+    kind = kind_of(data[:12])
     try:
         if kind == "image/png":
             found = _png(data)
@@ -74,12 +76,12 @@ def inspect(data: bytes | memoryview) -> Media:
     return found
 
 
-def _png(data: memoryview) -> Media:
+def _png(data: Bytes) -> Media:
     width = height = texts = 0
     frames, at, pixels = 1, len(PNG), False
     while True:
         (length,) = struct.unpack_from(">I", data, at)
-        kind, start = bytes(data[at + 4 : at + 8]), at + 8
+        kind, start = data[at + 4 : at + 8], at + 8
         at = start + length + 4
         if at > len(data) or (not width and kind != b"IHDR"):
             raise IndexError
@@ -103,7 +105,7 @@ def _png(data: memoryview) -> Media:
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def _jpeg(data: memoryview) -> Media:
+def _jpeg(data: Bytes) -> Media:
     at = 2
     while True:
         if data[at] != 0xFF:
@@ -121,17 +123,17 @@ def _jpeg(data: memoryview) -> Media:
         at += 2 + length
 
 
-def _webp(data: memoryview) -> Media:
+def _webp(data: Bytes) -> Media:
     (size,) = struct.unpack_from("<I", data, 4)
     if size + 8 != len(data):
         raise MediaError("the file is damaged, or something stands behind the picture's end")
     at, width, height, frames = 12, 0, 0, 0
     while at + 8 <= len(data):
-        kind = bytes(data[at : at + 4])
+        kind = data[at : at + 4]
         (length,) = struct.unpack_from("<I", data, at + 4)
-        body = data[at + 8 : at + 8 + length]
-        if len(body) < length:
+        if at + 8 + length > len(data):
             raise IndexError
+        body = data[at + 8 : at + 8 + min(length, 10)]
         if kind == b"VP8X":
             width = int.from_bytes(body[4:7], "little") + 1
             height = int.from_bytes(body[7:10], "little") + 1
@@ -146,8 +148,8 @@ def _webp(data: memoryview) -> Media:
     return Media("image/webp", width, height, max(1, frames))
 
 
-def _wav(data: memoryview) -> Media:
+def _wav(data: Bytes) -> Media:
     (size,) = struct.unpack_from("<I", data, 4)
-    if size + 8 > len(data) + 1 or bytes(data[12:16]) not in (b"fmt ", b"JUNK", b"bext", b"LIST"):
+    if size + 8 > len(data) + 1 or data[12:16] not in (b"fmt ", b"JUNK", b"bext", b"LIST"):
         raise MediaError("the file is damaged or cut off")
     return Media("audio/wav")

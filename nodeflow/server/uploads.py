@@ -95,8 +95,8 @@ def _inspected(path: Path) -> Media:
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise MediaError("the file is empty")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            return inspect(view)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return inspect(mapped)
 
 
 @lru_cache(maxsize=4096)
