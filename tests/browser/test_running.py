@@ -132,20 +132,20 @@ def run(canvas: Canvas) -> None:
 def test_a_seed_is_drawn_before_queueing_and_never_changes_after(canvas: Canvas) -> None:
     canvas.open(seeded())
     seed = canvas.field("draw", "seed")
-    mode = canvas.node("draw").get_by_label("seed mode")
+    modes = canvas.node("draw").get_by_role("group", name="What happens to seed before a run")
     canvas.focus_pane()
     run(canvas)
     assert used(canvas) == 5
     canvas.unchanged(seeded())
 
-    mode.select_option("increment")
+    modes.get_by_role("button", name="+1").click()
     canvas.focus_pane()
     run(canvas)
     assert used(canvas) == 6
     canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == 6)
     expect(seed).to_have_value("6")
 
-    mode.select_option("random")
+    modes.get_by_role("button", name="Random").click()
     canvas.focus_pane()
     run(canvas)
     drawn = used(canvas)
@@ -155,9 +155,13 @@ def test_a_seed_is_drawn_before_queueing_and_never_changes_after(canvas: Canvas)
     canvas.unchanged(done)
 
     run(canvas)
-    assert used(canvas) != drawn
-    canvas.node("draw").get_by_role("button", name="Reuse last").click()
-    canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == used(canvas))
+    last = used(canvas)
+    assert last != drawn
+    canvas.node("draw").get_by_role("button", name="Draw a new seed now").click()
+    canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] != last)
+    canvas.node("draw").get_by_role("button", name=f"Reuse the last seed, {last}").click()
+    canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == last)
+    expect(modes.get_by_role("button", name="Fixed")).to_have_attribute("aria-pressed", "true")
 
 
 def test_a_seed_above_2_to_the_53_is_shown_run_and_kept_exactly(canvas: Canvas) -> None:
@@ -175,7 +179,7 @@ def test_a_seed_above_2_to_the_53_is_shown_run_and_kept_exactly(canvas: Canvas) 
 
 def test_a_batch_draws_a_seed_for_each_run(canvas: Canvas) -> None:
     canvas.open(seeded())
-    canvas.node("draw").get_by_label("seed mode").select_option("increment")
+    canvas.node("draw").get_by_role("button", name="+1").click()
     canvas.page.get_by_label("Batch count").fill("3")
     canvas.queue()
     jobs = canvas.server.until(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.canvas import Canvas, recipe
@@ -54,16 +56,23 @@ def test_reset_takes_the_value_out_of_the_document(canvas: Canvas) -> None:
 
 def test_a_choice_is_searched(canvas: Canvas) -> None:
     canvas.open(picture())
-    canvas.field("sample", "sampler").click()
-    canvas.page.keyboard.press("Control+a")
-    canvas.page.keyboard.type("dpmpp_2m")
-    canvas.page.get_by_role("option", name="dpmpp_2m_sde", exact=True).click()
+    canvas.combo("sample", "sampler").click()
+    canvas.page.keyboard.type("2msde")  # fuzzy
+    options = canvas.page.get_by_role("listbox", name="sampler").get_by_role("option")
+    expect(options.first).to_have_text("dpmpp_2m_sde")
+    canvas.press("Enter")
     canvas.changed(lambda doc: doc["nodes"]["sample"]["values"]["sampler"] == "dpmpp_2m_sde")
+    expect(canvas.combo("sample", "sampler")).to_be_focused()
+    canvas.press("Enter")
+    canvas.page.keyboard.type("zzz")
+    expect(options).to_have_count(0)
+    canvas.press("Escape")
+    expect(canvas.page.get_by_role("listbox")).to_have_count(0)
 
 
 def test_a_model_is_chosen_from_those_that_are_there(canvas: Canvas) -> None:
     canvas.open(picture())
-    canvas.field("checkpoint", "model").click()
+    canvas.combo("checkpoint", "model").click()
     expect(canvas.page.get_by_role("option", name="shapes-64").first).to_be_visible()
 
 
@@ -80,20 +89,23 @@ def test_a_prompt_has_several_lines(canvas: Canvas) -> None:
 
 def test_a_slider_and_a_checkbox(canvas: Canvas) -> None:
     canvas.open(picture())
-    denoise = canvas.node("sample").get_by_role("slider", name="denoise")
-    denoise.focus()
-    denoise.press("ArrowLeft")
-    canvas.changed(lambda doc: doc["nodes"]["sample"]["values"].get("denoise", 1) < 1)
-    canvas.node("sample").get_by_role("checkbox", name="compat").or_(
-        canvas.node("sample").get_by_role("switch", name="compat")
-    ).click()
+    denoise = canvas.field("sample", "denoise", "spinbutton")
+    x, y = canvas.centre(denoise)
+    canvas.drag((x, y), (x - 40, y), steps=8)
+    done = canvas.changed(lambda doc: doc["nodes"]["sample"]["values"].get("denoise", 1) < 1)
+    assert 0.3 < done["nodes"]["sample"]["values"]["denoise"] < 0.95  # it follows the pointer over the field's width
+    expect(canvas.node("sample").locator("[data-slider]").first).to_be_visible()
+    canvas.field("sample", "compat", "switch").click()
     canvas.changed(lambda doc: doc["nodes"]["sample"]["values"].get("compat") is True)
 
 
 def test_the_tooltip_is_the_docstring(canvas: Canvas) -> None:
     canvas.open(picture())
-    canvas.node("sample").get_by_text("guidance", exact=True).first.hover()
-    expect(canvas.page.get_by_text("how strongly to follow the prompt", exact=False).first).to_be_visible()
+    field = canvas.field("sample", "guidance", "spinbutton")
+    expect(field).to_have_attribute("aria-description", re.compile("how strongly to follow the prompt.*0 to 100", re.S))
+    expect(canvas.node("sample").locator(".nf-widget", has=field)).to_have_attribute(
+        "title", re.compile("how strongly")
+    )
 
 
 def test_a_wired_widget_shows_its_source_and_is_read_only(canvas: Canvas) -> None:
