@@ -75,7 +75,12 @@ class Student(nn.Module):
             return_dict=False,
         )[0]
         seen, self._seen = self.hint(self._seen), None
-        return out, seen.view(-1, 8, 8, 4, 4).permute(0, 1, 3, 2, 4).reshape(-1, 32, 32)
+        return out, unfolded(seen)
+
+
+def unfolded(seen: Tensor) -> Tensor:
+    """Outlines [B, 32, 32] from 8x8 tokens that each tell of 4x4 pixels."""
+    return seen.view(-1, 8, 8, 4, 4).permute(0, 1, 3, 2, 4).reshape(-1, 32, 32)
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -141,6 +146,11 @@ def weighted(miss: Tensor, outline: Tensor) -> Tensor:
     return (miss.square() * (1 + 4 * near)).mean()
 
 
+def outline_miss(seen: Tensor, outline: Tensor) -> Tensor:
+    """How far the hint is from the outline, most of all near it."""
+    return ((seen.float() - outline).square() * (0.5 + 6 * (outline.abs() < 0.9))).mean()
+
+
 def flow_loss(data: dict[str, Tensor], scenes: world.Scenes, encoder: nn.Module):
     def loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         rows = torch.randint(len(scenes), (count,), generator=generator)
@@ -154,7 +164,7 @@ def flow_loss(data: dict[str, Tensor], scenes: world.Scenes, encoder: nn.Module)
         x = torch.lerp(clean, noise, sigma[:, None, None, None])
         out, seen = model(x, sigma, sequence, pooled)
         flow = weighted(out.float() - (noise - clean), outline)
-        hint = ((seen.float() - outline).square() * (0.5 + 6 * (outline.abs() < 0.9))).mean()
+        hint = outline_miss(seen, outline)
         return flow + HINT * hint, {"flow": float(flow.detach()), "hint": float(hint.detach())}
 
     return loss

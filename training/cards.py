@@ -57,10 +57,10 @@ CARDS = {
     "unet": Card(
         "shapes-64-unet",
         "The second family: text to 64x64 pictures of shapes by a `UNet2DConditionModel` with a noise schedule "
-        "(v-prediction, DDIM, zero terminal SNR), in the layout of Stable Diffusion 1. Text encoder, tokenizer and VAE "
-        "are those of `shapes-64`.",
-        WORLD_LIMITS + " It is the weaker of the two families: it is here so that workflows with a U-Net and a noise "
-        "schedule have something real to run.",
+        "(32 and 112 channels, 2.3 M parameters; v-prediction, DDIM, zero terminal SNR). Text encoder, tokenizer and "
+        "VAE are those of `shapes-64`: load them from there, and this with `diffusion/load_model`. How to feed it: "
+        "`../../README.md`.",
+        WORLD_LIMITS + " 64x64 only: other sizes run but were never seen.",
         "unet",
     ),
     "control": Card(

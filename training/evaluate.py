@@ -1,4 +1,4 @@
-"""Score the exported models as issue 3 asks, print the table, and write docs/models/scores.json and the contact sheet.
+"""Score the exported models as issue 3 asks, print the table, and write docs/models/scores.json and the contact sheets.
 
 Everything is measured on the files that ship (`nodes/nodeflow_nodes/models/`), on held-out combinations, with the
 defaults. Models that are not there are skipped. The judge is trained here if there is none yet (some minutes).
@@ -12,54 +12,39 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from training import base, captions, control, gan, judge, language, lora, sampler, text_encoder, unet, vae, world
+from training import (
+    base,
+    captions,
+    control,
+    generator,
+    judge,
+    language,
+    lora,
+    released,
+    sampler,
+    sheets,
+    text_encoder,
+    unet,
+    vae,
+    world,
+)
 from training.loop import home, rng
-from training.shipped import ROOT, SHAPES
+from training.released import Model, default_model, read
+from training.shipped import GAN, ROOT, SHAPES, UNET
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "models"
 Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Model:
-    """What the scores of pictures need: the frozen parts, and something that turns prompts into latents."""
-
-    encoder: nn.Module
-    autoencoder: nn.Module
-    denoiser: nn.Module
-
-
-def _read(cls: type, folder: Path) -> nn.Module:
-    return cls.from_pretrained(folder, torch_dtype=torch.float32).requires_grad_(False).eval()
-
-
-def load(folder: Path, denoiser: type, part: str) -> Model:
-    from diffusers import AutoencoderTiny
-    from transformers import CLIPTextModel
-
-    return Model(
-        CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).eval(),
-        _read(AutoencoderTiny, folder / "vae"),
-        _read(denoiser, folder / part),
-    )
 
 
 def the_judge() -> nn.Module:
     if not (home("judge") / "checkpoint.pt").exists():
         subprocess.run([sys.executable, "-m", "training.judge"], check=True)
     return judge.load()
-
-
-def default_model() -> Model:
-    from diffusers import SD3Transformer2DModel
-
-    return load(ROOT / SHAPES, SD3Transformer2DModel, "transformer")
 
 
 def _pick(scores: Figures, *names: str) -> Figures:
@@ -175,7 +160,7 @@ def controlnet(count: int) -> Figures:
     """Median overlap with a given outline (any place, size, angle); prompts name the object and its colours."""
     from diffusers.models.controlnets.controlnet_sd3 import SD3ControlNetModel
 
-    model, net = default_model(), _read(SD3ControlNetModel, ROOT / CONTROL)
+    model, net = default_model(), read(SD3ControlNetModel, CONTROL)
     return _rounded(control.scores(model.denoiser, net, model.encoder, model.autoencoder, count))
 
 
@@ -194,9 +179,7 @@ def lora_sticker(count: int) -> Figures:
 
 def second_family(count: int) -> Figures:
     """Held-out prompts, the U-Net, 20 DDIM steps, guidance 3."""
-    from diffusers import UNet2DConditionModel
-
-    model = load(ROOT / UNET, UNet2DConditionModel, "unet")
+    model = released.second_model()
     scenes, texts = base.held_out_prompts(count, 6)
     images = vae.decode(model.autoencoder, unet.draw(model.denoiser, model.encoder, texts, 17))
     return _pick(judge.accuracy(the_judge(), images, scenes), *ASKED)
@@ -214,14 +197,17 @@ def language_model(count: int) -> Figures:
     return _rounded(found)
 
 
-def gan_walk(_count: int) -> Figures:
-    """Walks of 16 steps between random vectors: see `latent_walk`; and a step's size relative to the ends' distance."""
-    from safetensors.torch import load_file
+def gan_walk(count: int) -> Figures:
+    """Walks of 16 steps between random vectors: see `latent_walk`; and a step's size relative to the ends' distance.
 
-    about = json.loads((ROOT / GAN / "generator.json").read_text())
-    generator = gan.stack(about["layers"]).eval()
-    generator.load_state_dict({k: v.float() for k, v in load_file(ROOT / GAN / "generator.safetensors").items()})
-    return _rounded(gan.smoothness(generator))
+    Then what the judge sees in pictures of random vectors: how evenly the kinds of an attribute are drawn (entropy, 1
+    if all equally often), how sure it is of the shape, and how many pairs of shape and colour (of 80) there are;
+    `real_*`: the same for renders.
+    """
+    picture, reader = released.drawer(), the_judge()
+    real = generator.diversity(reader, world.render(world.sample_scenes(count, rng(89, 1))))
+    drawn = generator.diversity(reader, generator.draw(picture, count))
+    return _rounded(generator.smoothness(picture) | drawn | {f"real_{name}": value for name, value in real.items()})
 
 
 def _rounded(figures: Figures) -> Figures:
@@ -229,7 +215,7 @@ def _rounded(figures: Figures) -> Figures:
 
 
 CONTROL, LORA = "controlnet/shapes-64-edges", "loras/shapes-64-sticker.safetensors"
-UNET, LANGUAGE, GAN = "checkpoints/shapes-64-unet", "language_models/shapes-lm", "gan/shapes-gan"
+LANGUAGE = "language_models/shapes-lm"
 
 SECTIONS: dict[str, tuple[str, Callable[[int], Figures]]] = {
     "judge": (SHAPES, yardstick),
@@ -254,22 +240,6 @@ TARGETS = {
 }
 
 
-# --- pictures ---------------------------------------------------------------------------------------------------------
-
-
-def contact_sheet(path: Path) -> None:
-    """Sixty held-out prompts, six of each shape, as the default model draws them."""
-    from PIL import Image
-
-    model = default_model()
-    scenes, texts = base.held_out_prompts(1200, 8)
-    rows = torch.cat([(scenes.shape == i).nonzero()[:6, 0] for i in range(len(world.SHAPES))])
-    images = vae.decode(model.autoencoder, base.draw(model.denoiser, model.encoder, [texts[i] for i in rows], 41))
-    grid = images.view(len(world.SHAPES), 6, 3, 64, 64).permute(1, 3, 0, 4, 2).reshape(6 * 64, -1, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((grid * 255).round().byte().numpy()).save(path, optimize=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=256, help="pictures a section")
@@ -292,7 +262,7 @@ def main() -> None:
     DOCS.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(scores, indent=2) + "\n")
     if not options.no_sheet:
-        contact_sheet(DOCS / "contact-sheet.png")
+        sheets.draw_all(DOCS)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from training import base, control, gan, language, lora, sampler, text_encoder, tokenizer, unet, vae
+from training import base, control, gan, generator, language, lora, sampler, text_encoder, tokenizer, unet, vae
 from training.cards import write_card
-from training.shipped import ROOT, SHAPES
+from training.shipped import GAN, ROOT, SHAPES, UNET
 
 FACTS = {
     "prediction": "flow",
@@ -65,30 +65,20 @@ def tidy(folder: Path) -> None:
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def save_shared(folder: Path) -> None:
-    """The parts that every text-to-image model of this world has in common."""
-    half(text_encoder.load()).save_pretrained(folder / "text_encoder")
-    text_encoder.words().save_pretrained(folder / "tokenizer")
-    half(vae.load()).save_pretrained(folder / "vae")
-
-
-PARTS = {
-    "text_encoder": ["transformers", "CLIPTextModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-    "vae": ["diffusers", "AutoencoderTiny"],
-}
-
-
 def export_base(run: str = "base") -> Path:
     from diffusers import FlowMatchEulerDiscreteScheduler
 
     folder = fresh(SHAPES)
     half(base.load(run)).save_pretrained(folder / "transformer")
-    save_shared(folder)
+    half(text_encoder.load()).save_pretrained(folder / "text_encoder")
+    text_encoder.words().save_pretrained(folder / "tokenizer")
+    half(vae.load()).save_pretrained(folder / "vae")
     FlowMatchEulerDiscreteScheduler(shift=sampler.SHIFT).save_pretrained(folder / "scheduler")
     parts = {
         "transformer": ["diffusers", "SD3Transformer2DModel"],
-        **PARTS,
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "vae": ["diffusers", "AutoencoderTiny"],
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
     }
     write_index(folder, "FlowMatchTextToImage", parts, FACTS)
@@ -98,13 +88,13 @@ def export_base(run: str = "base") -> Path:
 
 
 def export_unet(run: str = "unet") -> Path:
-    folder = fresh("checkpoints/shapes-64-unet")
-    half(unet.load()).save_pretrained(folder / "unet")
-    save_shared(folder)
+    """The U-Net and its scheduler alone: text encoder, tokenizer and VAE are those of the default model."""
+    folder = fresh(UNET)
+    half(unet.load(run)).save_pretrained(folder / "unet")
     unet.schedule().save_pretrained(folder / "scheduler")
-    parts = {"unet": ["diffusers", "UNet2DConditionModel"], **PARTS, "scheduler": ["diffusers", "DDIMScheduler"]}
+    parts = {"unet": ["diffusers", "UNet2DConditionModel"], "scheduler": ["diffusers", "DDIMScheduler"]}
     facts = {**FACTS, "prediction": "v_prediction", "timestep_scale": 1.0, "text_pooled": None, "shift": None}
-    write_index(folder, "NoiseScheduleTextToImage", parts, facts)
+    write_index(folder, "NoiseScheduleTextToImage", parts, {**facts, "shares": SHAPES})
     tidy(folder)
     write_card(folder, "unet", run)
     return folder
@@ -151,9 +141,9 @@ def export_language(run: str = "language") -> Path:
 def export_gan(run: str = "gan") -> Path:
     from safetensors.torch import save_file
 
-    folder = fresh("gan/shapes-gan")
-    layers, module = gan.whole(gan.load(), vae.load())
-    about = {"format": "nodeflow-generator/1", "latent": gan.LATENT, "width": 64, "height": 64, "layers": layers}
+    folder = fresh(GAN)
+    layers, module = generator.whole(gan.load(run), vae.load())
+    about = {"format": "nodeflow-generator/1", "latent": generator.LATENT, "width": 64, "height": 64, "layers": layers}
     (folder / "generator.json").write_text(json.dumps(about, indent=2) + "\n")
     save_file({k: v.half().contiguous() for k, v in module.state_dict().items()}, folder / "generator.safetensors")
     write_card(folder, "gan", run)

@@ -1,199 +1,184 @@
 """The GAN: a small generator from a vector of 64 numbers to a 64x64 picture.
 
-It is trained adversarially on the VAE's latents (16 times fewer numbers than pictures have) with a non-saturating loss
-and a gradient penalty on real data (R1, Mescheder et al. 2018); for export the VAE's decoder is put behind it, so what
-ships is one plain stack of layers from vector to picture, described in `generator.json`.
+It works on the VAE's latents (16 times fewer numbers than pictures have), in two stages. First it is the decoder of a
+variational autoencoder (Kingma and Welling 2013), which spreads the pictures over the vectors but draws softly. Then it
+is trained adversarially, as R3GAN is (Huang et al. 2024): each real latent is paired with a drawn one, and the critic
+says by how much the real one is more real, with gradient penalties on both; the critic begins with what the encoder
+had learnt to see. For export the VAE's decoder is put behind the generator, so what ships is one plain stack of layers
+from vector to picture (`training/generator.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training import base, vae
-from training.loop import Settings, averaged, rng, train, workers
+from training import base, judge, vae
+from training.generator import LATENT, STEM, Block, diversity, draw, smoothness, stack, whole
+from training.loop import Loss, Settings, averaged, home, train, workers
 
-LATENT = 64
-Layers = list[dict[str, object]]
-
-STEM: Layers = [
-    {"op": "linear", "in": LATENT, "out": 128 * 16},
-    {"op": "reshape", "channels": 128, "height": 4, "width": 4},
-    {"op": "block", "channels": 128},
-    {"op": "upsample"},
-    {"op": "conv", "in": 128, "out": 96},
-    {"op": "block", "channels": 96},
-    {"op": "upsample"},
-    {"op": "conv", "in": 96, "out": 64},
-    {"op": "block", "channels": 64},
-    {"op": "conv", "in": 64, "out": 4},
-]
+HINTED = 8
+"""How many layers of the stem give the features (8x8) that the outline is read from in the first stage."""
+PRIOR = 2e-3
+PENALTY = 5.0
+"""Half of R3GAN's gamma."""
+ANCHOR = 1.0
+"""Weight, in the second stage, of still decoding what the encoder had encoded."""
 
 
-class Block(nn.Module):
-    """relu(x + three convolutions with relu between), as in the VAE; weights `conv.0`, `conv.2`, `conv.4`."""
+class Fold(nn.Module):
+    """x + two convolutions, for the critic."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        convs = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3)]
-        self.conv = nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.ReLU(), convs[2])
+        convs = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)]
+        self.conv = nn.Sequential(nn.LeakyReLU(0.2), convs[0], nn.LeakyReLU(0.2), convs[1])
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.conv(x) + x)
+        return x + self.conv(x)
 
 
-class Softclip(nn.Module):
-    """3 tanh(x / 3): what the VAE's decoder does to its latents first."""
+class Eye(nn.Sequential):
+    """What looks at latents: the encoder of the first stage and the critic of the second."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(x / 3) * 3
-
-
-def layer(what: dict[str, object]) -> nn.Module:
-    """One layer of a description."""
-    match what["op"]:
-        case "linear":
-            return nn.Linear(what["in"], what["out"])
-        case "reshape":
-            return nn.Unflatten(1, (what["channels"], what["height"], what["width"]))
-        case "block":
-            return Block(what["channels"])
-        case "upsample":
-            return nn.Upsample(scale_factor=2, mode="nearest")
-        case "conv":
-            return nn.Conv2d(what["in"], what["out"], 3, padding=1, bias=what.get("bias", True))
-        case "relu":
-            return nn.ReLU()
-        case "softclip":
-            return Softclip()
-    raise ValueError(f"no such layer: {what['op']!r}")
-
-
-def stack(layers: Layers) -> nn.Sequential:
-    return nn.Sequential(*(layer(what) for what in layers))
-
-
-def whole(generator: nn.Sequential, autoencoder: nn.Module) -> tuple[Layers, nn.Sequential]:
-    """The generator with the VAE's decoder behind it: [B, 64] to pictures [B, 3, 64, 64] in 0..1 (clamp them)."""
-    described: Layers = [{"op": "softclip"}]
-    modules: list[nn.Module] = [Softclip()]
-    for module in autoencoder.decoder.layers:
-        if isinstance(module, nn.Conv2d):
-            what = {"op": "conv", "in": module.in_channels, "out": module.out_channels, "bias": module.bias is not None}
-        elif isinstance(module, nn.ReLU):
-            what = {"op": "relu"}
-        elif isinstance(module, nn.Upsample):
-            what = {"op": "upsample"}
-        else:
-            what = {"op": "block", "channels": module.conv[0].in_channels}
-        copy = layer(what)
-        copy.load_state_dict({k: v for k, v in module.state_dict().items() if not k.startswith("skip")})
-        described.append(what)
-        modules.append(copy)
-    return [*STEM, *described], nn.Sequential(*generator, *modules).requires_grad_(False).eval()
-
-
-class Critic(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(4, 64, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(64, 96, 4, 2, 1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(96, 128, 3, 1, 1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(128, 160, 4, 2, 1),
+    def __init__(self, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(4, 32, 3, padding=1),
+            Fold(32),
+            nn.Conv2d(32, 80, 4, 2, 1),
+            Fold(80),
+            nn.Conv2d(80, 128, 4, 2, 1),
+            Fold(128),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
+            nn.Linear(128 * 16, outputs),
         )
-        self.score = nn.Linear(160 * 16 + 1, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        seen = self.body(x)
-        spread = x.std(0).mean().expand(len(x), 1)  # lets it notice a generator that always draws the same
-        return self.score(torch.cat([seen, spread], 1))
+
+def begin(network: nn.Module) -> nn.Module:
+    """First weights that keep the spread of what passes through; residual branches begin at nothing.
+
+    With torch's own, little of the vector is left after ten layers, and the generator draws one picture for all.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, Block | Fold):
+            nn.init.zeros_(module.conv[-1].weight)
+    return network
+
+
+class Copyist(nn.Module):
+    """The first stage: an encoder, the generator as its decoder, and the outline's head on the generator's middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eye = begin(Eye(2 * LATENT))
+        self.generator = begin(stack(STEM))
+        self.hint = nn.Sequential(nn.LayerNorm(72), nn.Linear(72, 16))
+
+    def forward(self, clean: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The latents decoded again, the outline, and how much is told about each picture (mean, in nats)."""
+        mean, log_variance = self.eye(clean).chunk(2, 1)
+        middle = self.generator[:HINTED](mean + (log_variance / 2).exp() * noise)
+        outline = base.unfolded(self.hint(middle.flatten(2).transpose(1, 2)))
+        nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        return self.generator[HINTED:](middle), outline, nats
 
 
 class Game(nn.Module):
-    """Both players; one backward pass gives each its own gradient."""
+    """The second stage: both players; one backward pass gives each its own gradient."""
 
-    def __init__(self) -> None:
+    def __init__(self, copyist: Copyist) -> None:
         super().__init__()
-        self.generator = stack(STEM)
-        self.critic = Critic()
+        self.generator = copyist.generator
+        self.anchor = copyist.eye.requires_grad_(False)
+        self.critic = Eye(1)
+        self.critic[:-1].load_state_dict(copyist.eye[:-1].state_dict())
 
 
-def _loss(data: dict[str, Tensor]):
+def _copy_loss(data: dict[str, Tensor]) -> Loss:
     def loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         rows = torch.randint(len(data["latents"]), (count,), generator=generator)
-        real = data["latents"][rows].float().requires_grad_()
-        z = torch.randn(count, LATENT, generator=generator)
-        fake = model.generator(z)
-        on_real, on_fake = model.critic(real), model.critic(fake.detach())
-        (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-        penalty = slope.square().sum((1, 2, 3)).mean()
-        critic = F.softplus(-on_real).mean() + F.softplus(on_fake).mean() + 5.0 * penalty
-        frozen = list(model.critic.parameters())
-        for p in frozen:
-            p.requires_grad_(False)
-        drawn = F.softplus(-model.critic(fake)).mean()
-        for p in frozen:
-            p.requires_grad_(True)
-        return critic + drawn, {"critic": float(critic.detach()), "generator": float(drawn.detach())}
+        clean, outline = data["latents"][rows].float(), data["outlines"][rows].float()
+        again, seen, nats = model(clean, torch.randn(count, LATENT, generator=generator))
+        miss, hint = base.weighted(again.float() - clean, outline), base.outline_miss(seen, outline)
+        figures = {"miss": miss, "hint": hint, "nats": nats}
+        return miss + hint + PRIOR * nats, {name: float(value.detach()) for name, value in figures.items()}
 
     return loss
 
 
-@torch.no_grad()
-def smoothness(picture: nn.Module, count: int = 64) -> dict[str, float]:
-    """Walks on the sphere between random vectors; see `evaluate.walk_figures` for what the figures mean."""
-    generator = rng(90, 1)
-    a, b = (torch.randn(count, LATENT, generator=generator) for _ in range(2))
-    turns = [i / 16 * math.pi / 2 for i in range(17)]
-    pictures = torch.stack([picture(math.cos(t) * a + math.sin(t) * b).clamp(0, 1) for t in turns])
-    steps = (pictures[1:] - pictures[:-1]).flatten(2).norm(dim=2)
-    far = (pictures[8:] - pictures[:-8]).flatten(2).norm(dim=2)
-    ends = (pictures[0] - pictures[-1]).flatten(1).norm(dim=1)
-    return {
-        "largest_share": float((steps.amax(0) / steps.sum(0)).mean()),
-        "neighbours_closer": float((steps[:9] < far).float().mean()),
-        "neighbour_distance": float(steps.mean() / ends.mean()),
-    }
+def _slope(critic: nn.Module, x: Tensor) -> Tensor:
+    """Mean squared gradient of the critic at some latents."""
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return slope.square().sum((1, 2, 3)).mean()
 
 
-def load() -> nn.Module:
-    return averaged("gan", Game()).generator
+def _loss(data: dict[str, Tensor]) -> Loss:
+    def loss(model: nn.Module, count: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        rows = torch.randint(len(data["latents"]), (count,), generator=generator)
+        real = data["latents"][rows].float()
+        fake = model.generator(torch.randn(count, LATENT, generator=generator))
+        on_real = model.critic(real)
+        some = count // 4  # penalties cost the most, and a quarter of the batch estimates them well enough
+        penalty = _slope(model.critic, real[:some]) + _slope(model.critic, fake[:some])
+        critic = F.softplus(model.critic(fake.detach()) - on_real).mean()
+        again = model.generator(model.anchor(real[:some])[:, :LATENT])
+        miss = base.weighted(again - real[:some], data["outlines"][rows[:some]].float())
+        model.critic.requires_grad_(False)
+        drawn = F.softplus(on_real.detach() - model.critic(fake)).mean()
+        model.critic.requires_grad_(True)
+        figures = {"critic": critic, "generator": drawn, "penalty": penalty, "miss": miss}
+        return critic + PENALTY * penalty + drawn + ANCHOR * miss, {
+            name: float(value.detach()) for name, value in figures.items()
+        }
+
+    return loss
+
+
+def report(generator: nn.Module) -> dict[str, float]:
+    """For the log: smoothness and diversity."""
+    picture = whole(generator, vae.load())[1]
+    even = diversity(judge.load(), draw(picture, 256)) if (home("judge") / "checkpoint.pt").exists() else {}
+    return smoothness(picture) | even
+
+
+def load(name: str = "gan") -> nn.Module:
+    return averaged(name, Game(Copyist())).generator
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--first-steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=3000)
     options = parser.parse_args()
     workers(1)
     data = base.dataset("plain", base.POOL, base.plain)
     torch.manual_seed(0)
-    settings = Settings(
+    first = Settings("gan-first", options.first_steps, batch=64, rate=1e-3, ema=0.998, bf16=True, save_every=240)
+    copyist = train(first, Copyist(), _copy_loss(data), on_save=lambda model, _: report(model.generator))
+    second = Settings(
         "gan",
         options.steps,
         batch=64,
-        rate=8e-4,
+        rate=4e-4,
         betas=(0.0, 0.99),
-        ema=0.99,
+        ema=0.999,
         decay=0.5,
         weight_decay=0.0,
         clip=100.0,
-        save_every=90,
+        save_every=240,
     )
-
-    def report(model: nn.Module, _step: int) -> dict[str, float]:
-        return smoothness(whole(model.generator, vae.load())[1])
-
-    train(settings, Game(), _loss(data), on_save=report)
+    game = Game(copyist).train().requires_grad_(True)
+    game.anchor.requires_grad_(False)
+    train(second, game, _loss(data), on_save=lambda model, _: report(model.generator))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent / "nodes" / "nodeflow_nodes" / "models"
 SHAPES = "checkpoints/shapes-64"
+UNET = "diffusion_models/shapes-64-unet"
+GAN = "gan/shapes-gan"
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from training import base, cards, export, gan, language, shipped, text_encoder, vae
+from training import base, cards, export, gan, generator, language, shipped, text_encoder, unet, vae
 from training.loop import rng
 
 
@@ -61,6 +61,27 @@ def test_a_base_model_round_trips(parts) -> None:
     assert "Not measured yet." in card
 
 
+def test_the_second_family_is_a_denoiser_with_its_schedule(monkeypatch) -> None:
+    from diffusers import DDIMScheduler, UNet2DConditionModel
+
+    from nodeflow_nodes.diffusion.loading.models import denoiser_of
+
+    torch.manual_seed(0)
+    student = unet.Student(unet.build()).eval()
+    monkeypatch.setattr(unet, "load", lambda run: student.unet)
+    folder = export.export_unet()
+    again = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32)
+    x, text = torch.randn(2, 4, 16, 16, generator=rng(3)), torch.randn(2, 20, 128, generator=rng(4))
+    with torch.no_grad():
+        v, outline = student.float()(x, torch.tensor([999, 20]), text)
+        assert torch.allclose(again(x, torch.tensor([999, 20]), text).sample, v, atol=1e-2)
+    assert outline.shape == (2, 32, 32)
+    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+    assert torch.equal(scheduler.alphas_cumprod, unet.schedule().alphas_cumprod)
+    described = denoiser_of(folder)
+    assert (described.parametrisation, described.sigma_table["kind"], described.downscale) == ("v", "ztsnr", 4)
+
+
 def test_training_can_begin_with_what_ships(parts) -> None:
     export.export_base()
     again = shipped.fill(base.build(), "transformer")
@@ -97,15 +118,15 @@ def test_a_generator_is_what_its_description_says(monkeypatch) -> None:
     from safetensors.torch import load_file
 
     torch.manual_seed(0)
-    game, autoencoder = gan.Game(), vae.build().eval()
-    monkeypatch.setattr(gan, "load", lambda: game.generator)
+    copyist, autoencoder = gan.Copyist(), vae.build().eval()
+    monkeypatch.setattr(gan, "load", lambda run: copyist.generator)
     monkeypatch.setattr(vae, "load", lambda **_: autoencoder)
-    z = torch.randn(2, gan.LATENT, generator=rng(2))
+    z = torch.randn(2, generator.LATENT, generator=rng(2))
     with torch.no_grad():
-        wanted = vae.decode(autoencoder, game.generator(z))
+        wanted = vae.decode(autoencoder, copyist.generator(z))
     folder = export.export_gan()
     about = json.loads((folder / "generator.json").read_text())
-    again = gan.stack(about["layers"])
+    again = generator.stack(about["layers"])
     again.load_state_dict({k: v.float() for k, v in load_file(folder / "generator.safetensors").items()})
     with torch.no_grad():
         assert torch.allclose(again(z).clamp(0, 1), wanted, atol=1e-2)
