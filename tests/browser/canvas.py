@@ -88,7 +88,7 @@ class Canvas:
 
     def title(self, id: str) -> Locator:
         """The part of a node that it is dragged by."""
-        return self.node(id).locator("header").first
+        return self.node(id).locator(".nf-head")
 
     def port(self, id: str, port: str) -> Locator:
         """A handle: `port` is `in:positive` or `out:latent`."""

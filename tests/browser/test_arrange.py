@@ -89,13 +89,18 @@ def test_themes_are_dark_light_or_the_systems(canvas: Canvas) -> None:
 def test_ports_show_their_type_by_colour_and_by_shape(canvas: Canvas) -> None:
     canvas.open(wiring())
     looks = {}
-    for node, port in (("picture", "out:image"), ("words", "out:text"), ("number", "out:value")):
+    for name, node, port in (
+        ("Image", "picture", "out:image"),
+        ("str", "words", "out:text"),
+        ("int", "number", "in:value"),
+    ):
         handle = canvas.port(node, port)
-        shape = handle.get_attribute("data-shape") or handle.locator("[data-shape]").first.get_attribute("data-shape")
-        looks[port] = shape
-    assert len(set(looks.values())) == 3, looks
-    catalogue = {info["name"]: info["shape"] for info in canvas.server.get("/api/node-types")["types"]}
-    assert looks["out:image"] == catalogue["Image"]
+        colour = handle.evaluate("port => getComputedStyle(port).getPropertyValue('--c')")
+        looks[name] = (colour, handle.locator("path").get_attribute("d"))
+    assert len({colour for colour, _ in looks.values()}) == 3, looks
+    known = {info["name"]: info for info in canvas.server.get("/api/node-types")["types"]}
+    shapes = {known[name]["shape"] for name in looks}
+    assert len({drawn for _, drawn in looks.values()}) == len(shapes) > 1, looks
 
 
 def test_a_sticky_note_is_layout_only(canvas: Canvas) -> None:

@@ -115,8 +115,8 @@ def test_a_group_is_layout_only_and_moves_no_key(canvas: Canvas) -> None:
 
 def test_a_group_moves_with_its_contents_as_one_step(canvas: Canvas) -> None:
     made = group(canvas)
-    frame = canvas.page.locator("[data-group]").first
-    title = frame.locator("header").first
+    frame = canvas.page.locator("[data-frame]").first
+    title = frame.locator(".nf-frame-title")
     x, y = canvas.centre(title)
     canvas.drag((x, y), (x + 50, y + 70), steps=10)
     done = canvas.changed(lambda doc: doc["layout"]["blur"] != wiring()["layout"]["blur"])
@@ -129,14 +129,14 @@ def test_a_group_moves_with_its_contents_as_one_step(canvas: Canvas) -> None:
 
 def test_a_group_is_titled_collapsed_muted_and_copied(canvas: Canvas) -> None:
     group(canvas)
-    frame = canvas.page.locator("[data-group]").first
-    frame.locator("header").first.dblclick()
+    frame = canvas.page.locator("[data-frame]").first
+    frame.locator(".nf-frame-title").dblclick()
     canvas.press("Control+a")
     canvas.page.keyboard.type("Making")
     canvas.press("Enter")
     canvas.changed(lambda doc: "Making" in str(doc["layout"]))
 
-    frame.locator("header").first.click()
+    frame.locator(".nf-frame-title").click()
     canvas.press("Control+m")
     muted = canvas.changed(lambda doc: doc["nodes"]["blur"].get("mode") == "muted")
     assert muted["nodes"]["picture"].get("mode") == "muted"
@@ -149,15 +149,15 @@ def test_a_group_is_titled_collapsed_muted_and_copied(canvas: Canvas) -> None:
     assert str(copied["layout"]).count("Making") == 2
     canvas.press("Control+z")
 
-    frame.get_by_role("button", name=re.compile("Collapse")).click()
+    frame.get_by_role("button", name="Collapse the frame").click()
     expect(canvas.node("blur")).not_to_be_visible()
     canvas.changed(lambda doc: "'collapsed': True" in str(doc["layout"]))
 
 
 def test_a_group_takes_a_colour_and_fits_its_contents(canvas: Canvas) -> None:
     made = group(canvas)
-    frame = canvas.page.locator("[data-group]").first
-    frame.locator("header").first.click(button="right")
+    frame = canvas.page.locator("[data-frame]").first
+    frame.locator(".nf-frame-title").click(button="right")
     canvas.page.get_by_role("menuitem", name=re.compile("[Cc]olo")).first.click()
     canvas.page.get_by_role("menuitemradio").or_(canvas.page.get_by_role("menuitem", name="Blue")).first.click()
     coloured = canvas.changed(lambda doc: doc != made)

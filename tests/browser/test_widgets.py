@@ -110,7 +110,6 @@ def test_the_tooltip_is_the_docstring(canvas: Canvas) -> None:
 
 def test_a_wired_widget_shows_its_source_and_is_read_only(canvas: Canvas) -> None:
     canvas.open(chain())
-    field = canvas.node("b").locator('[data-widget="a"]')
-    expect(field).to_contain_text("a.text")
-    expect(field.locator(":is(input, textarea):not([readonly], [disabled])")).to_have_count(0)
+    expect(canvas.node("b").get_by_role("status", name="a, from a.text")).to_contain_text("a.text")
+    expect(canvas.field("b", "a", "textbox")).to_have_count(0)
     expect(canvas.field("b", "b")).to_be_editable()

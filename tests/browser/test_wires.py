@@ -13,16 +13,16 @@ def test_accepting_ports_glow_and_all_others_dim_while_dragging(canvas: Canvas) 
     canvas.grab(canvas.port("picture", "out:image"), canvas.empty(200))
 
     for node in ("blur", "invert"):
-        expect(canvas.port(node, "in:image")).to_have_attribute("data-fit", "yes")
+        expect(canvas.port(node, "in:image")).to_have_attribute("data-state", "accepts")
     for node, port in (("words", "in:a"), ("words", "in:b"), ("blur", "in:sigma"), ("number", "in:value")):
-        expect(canvas.port(node, port)).to_have_attribute("data-fit", "no")
+        expect(canvas.port(node, port)).to_have_attribute("data-state", "dim")
     glowing = canvas.port("blur", "in:image").evaluate("port => getComputedStyle(port).opacity")
     dimmed = canvas.port("words", "in:a").evaluate("port => getComputedStyle(port).opacity")
     assert float(dimmed) < float(glowing)
 
     canvas.press("Escape")
     canvas.page.mouse.up()
-    expect(canvas.page.locator("[data-fit]")).to_have_count(0)
+    expect(canvas.page.locator("[data-port]:not([data-state=idle])")).to_have_count(0)
     canvas.unchanged(canvas.document())
 
 
