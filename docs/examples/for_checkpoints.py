@@ -170,3 +170,36 @@ def _(graph: Graph) -> None:
     texts = {"clip_l": "watercolour, soft light", "clip_g": CAT}
     positive = use("diffusion/encode_prompt_parts", text_encoder=parts.text_encoder, **texts)
     graph.output("image", draw(parts, positive, latent=big_latent(1024), guidance=6))
+
+
+@needs(
+    "diffusion/apply_ip_adapter",
+    "SD 1.5, `ip-adapter_sd15.safetensors` and its image encoder",
+    "The picture of the landscape says what the prompt does not.",
+)
+def _(graph: Graph) -> None:
+    parts = checkpoint("sd15")
+    shown = use(
+        "diffusion/apply_ip_adapter",
+        model=parts.model,
+        positive=prompt(parts, "a watercolour"),
+        negative=prompt(parts, "blurry"),
+        image=landscape(),
+        ip_adapter="ip-adapter_sd15",
+        vision_encoder="CLIP-ViT-H-14-laion2B-s32B-b79K",
+        strength=0.7,
+    )
+    positive, negative = shown.positive, shown.negative
+    latent = sample(parts, positive, negative=negative, model=shown.model, latent=big_latent(), guidance=7)
+    graph.output("image", decode(parts, latent))
+
+
+@needs("diffusion/reference_latent", "Flux Kontext", "An instruction about a picture that is shown beside the result.")
+def _(graph: Graph) -> None:
+    parts = checkpoint("flux1-dev-kontext")
+    picture = use("image/resize", image=landscape(), width=1024, height=1024)
+    seen = use("diffusion/encode_image", image=picture, vae=parts.vae)
+    text = use("diffusion/reference_latent", conditioning=prompt(parts, "make it winter"), latent=seen)
+    guided = use("diffusion/flux_guidance", conditioning=text, guidance=2.5)
+    settings = {"model": parts.model, "latent": big_latent(1024, 16), "seed": 7, "steps": 20, "guidance": 1}
+    graph.output("image", decode(parts, use("diffusion/sample", positive=guided, **settings)))

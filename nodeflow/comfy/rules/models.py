@@ -141,6 +141,13 @@ RULES: tuple[Rule, ...] = (
         converts={"set_cond_area": choice({"default": False, "mask bounds": True})},
     ),
     Rule("ConditioningSetTimestepRange", "diffusion/time_range", "conditioning start end", COND),
+    Rule(
+        "ReferenceLatent",
+        "diffusion/reference_latent",
+        "conditioning latent",
+        COND,
+        fits=lambda item, graph: "" if "latent" in item.inputs else "no latent is connected: it passes the prompt on",
+    ),
     Rule("FluxGuidance", "diffusion/flux_guidance", "conditioning guidance", COND),
     Rule(
         "ControlNetApplyAdvanced",

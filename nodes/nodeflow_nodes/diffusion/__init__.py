@@ -3,6 +3,13 @@
 Importing it lists its nodes and imports no torch.
 """
 
-from nodeflow_nodes.diffusion import conditioning_nodes, encode_nodes, inpaint_nodes, load_nodes, sample_nodes
+from nodeflow_nodes.diffusion import (
+    conditioning_nodes,
+    encode_nodes,
+    inpaint_nodes,
+    load_nodes,
+    reference_nodes,
+    sample_nodes,
+)
 
-__all__ = ["conditioning_nodes", "encode_nodes", "inpaint_nodes", "load_nodes", "sample_nodes"]
+__all__ = ["conditioning_nodes", "encode_nodes", "inpaint_nodes", "load_nodes", "reference_nodes", "sample_nodes"]

@@ -31,7 +31,9 @@ class Conditions:
     tokens: float32 [N, T, W]. pooled: None or float32 [N, P].
     extra: what the family needs besides, batched along the first dimension. Numbers of a `Condition.extra` arrive as
         float32 [N], tensors [1, ...] repeated to [N, ...]. Names in use:
-        `time_ids` [N, 6] (SDXL; [N, 5] refiner), `guidance` [N] (Flux dev: 3.5 is passed as 3.5).
+        `time_ids` [N, 6] (SDXL; [N, 5] refiner), `guidance` [N] (Flux dev: 3.5 is passed as 3.5),
+        `picture_tokens/<adapter>` [N, T', W] and `picture_strength/<adapter>` [N] (IP-Adapter; see `references`),
+        `reference_latent/<number>` [N, C, h', w'], in the model's space (Flux Kontext).
         (`concat_latent`, `concat_mask` of a `Condition.extra` never arrive here: sampling joins them to `x`.)
     control: None, or the summed residuals of all active ControlNets.
     """
@@ -40,6 +42,17 @@ class Conditions:
     pooled: Tensor | None = None
     extra: dict[str, Tensor] = field(default_factory=dict)
     control: Residuals | None = None
+
+    def references(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Reference pictures by IP-Adapter: tokens and strength."""
+        start = "picture_tokens/"
+        names = [name.removeprefix(start) for name in self.extra if name.startswith(start)]
+        return {name: (self.extra[start + name], self.extra[f"picture_strength/{name}"]) for name in names}
+
+    def reference_latents(self) -> list[Tensor]:
+        """Latents of reference pictures, in the order in which they were given."""
+        names = [name for name in self.extra if name.startswith("reference_latent/")]
+        return [self.extra[name] for name in sorted(names, key=lambda name: int(name.rpartition("/")[2]))]
 
 
 class Denoiser(Protocol):

@@ -77,6 +77,16 @@ def text_model(config: dict[str, Any]) -> Rename:
     return rename
 
 
+def clip_vision(config: dict[str, Any]) -> Rename:
+    """transformers' CLIP image encoders, with or without the prefix `vision_model.`; a text encoder beside is left."""
+
+    def rename(key: str) -> Iterable[Target]:
+        if not key.endswith("position_ids") and not key.startswith(("text_", "logit_scale")):
+            yield Target(key.removeprefix("vision_model."))
+
+    return rename
+
+
 T5_TABLES = ("shared.weight", "encoder.embed_tokens.weight")
 
 
@@ -355,5 +365,5 @@ def flux(config: dict[str, Any]) -> Rename:
 
 CONVERSIONS: dict[str, Callable[[dict[str, Any]], Rename]] = {
     "text_model": text_model, "open_clip": open_clip, "t5": t5, "ldm_unet": ldm_unet, "ldm_vae": ldm_vae, "sd3": sd3,
-    "flux": flux,
+    "flux": flux, "clip_vision": clip_vision,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,12 +29,23 @@ class LoadedDenoiser(nn.Module):
         self.latent_scale, self.latent_shift = spec.latent_scale, spec.latent_shift
         self.downscale = spec.downscale
 
+    @property
+    def adapters(self) -> frozenset[str]:
+        """The IP-Adapters that the network has, by name."""
+        return frozenset()
+
     def with_network(self, network: nn.Module) -> LoadedDenoiser:
         """The same description around another network (a patched one)."""
         return type(self)(self.spec, network, self.dtype).eval()
 
     @torch.no_grad()
     def forward(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        missing = conditions.references().keys() - self.adapters
+        if missing:
+            raise NodeError(
+                "the prompt has a reference picture that this model cannot read: use the model that "
+                "diffusion/apply_ip_adapter gives together with its prompts"
+            )
         return self.call(x.to(self.dtype), timestep, conditions).float()
 
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
@@ -81,7 +92,21 @@ class UNetDenoiser(LoadedDenoiser):
         control = conditions.control
         if control is not None:
             control = {name: [r.to(self.dtype) for r in parts] for name, parts in control.items()}
-        return self.network(x, timestep, self.tokens(conditions, self.width), pooled, time_ids, control)
+        return self.network(x, timestep, self.context(conditions), pooled, time_ids, control)
+
+    @property
+    def adapters(self) -> frozenset[str]:
+        part = next((p for p in self.network.modules() if hasattr(p, "adapters")), None)
+        return frozenset(() if part is None else part.adapters.keys())
+
+    def context(self, conditions: Conditions) -> Any:
+        """What the network attends to: the text, and reference pictures if there are any."""
+        text, references = self.tokens(conditions, self.width), conditions.references()
+        if not references:
+            return text
+        from .modules.ip_adapter import Told
+
+        return Told(text, {name: (tokens.to(self.dtype), how) for name, (tokens, how) in references.items()})
 
     @property
     def width(self) -> int:
@@ -123,19 +148,15 @@ class LibraryUNetDenoiser(UNetDenoiser):
 
 
 class FluxDenoiser(LoadedDenoiser):
-    """Flux: latents as 2 x 2 patches, positions as ids, guidance as an input (dev)."""
+    """Flux: latents as 2 x 2 patches, positions as ids, guidance as an input (dev), reference latents (Kontext)."""
 
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
-        batch, channels, height, width = x.shape
-        pad_h, pad_w = height % 2, width % 2
-        if pad_h or pad_w:
-            x = nn.functional.pad(x, (0, pad_w, 0, pad_h), mode="circular")
-        rows, columns = x.shape[-2] // 2, x.shape[-1] // 2
-        patches = x.view(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
-        patches = patches.reshape(batch, rows * columns, channels * 4)
-        ids = torch.zeros(rows, columns, 3, device=x.device)
-        ids[..., 1] += torch.arange(rows, device=x.device)[:, None]
-        ids[..., 2] += torch.arange(columns, device=x.device)[None]
+        batch, _, height, width = x.shape
+        patches, ids = packed(x, 0)
+        count = patches.shape[1]
+        for latent, place in zip(references := conditions.reference_latents(), places(references), strict=True):
+            more, where = packed(latent.to(self.dtype), 1, *place)
+            patches, ids = torch.cat([patches, more], dim=1), torch.cat([ids, where])
         text = self.tokens(conditions, self.spec.config["joint_attention_dim"])
         guidance = None
         if self.spec.config.get("guidance_embeds"):
@@ -146,13 +167,40 @@ class FluxDenoiser(LoadedDenoiser):
             encoder_hidden_states=text,
             pooled_projections=self.pooled(conditions),
             guidance=guidance,
-            img_ids=ids.reshape(-1, 3),
+            img_ids=ids,
             txt_ids=torch.zeros(text.shape[1], 3, device=x.device),
             return_dict=False,
-        )[0]
-        channels = out.shape[-1] // 4
+        )[0][:, :count]
+        channels, rows, columns = out.shape[-1] // 4, -(-height // 2), -(-width // 2)
         out = out.view(batch, rows, columns, channels, 2, 2).permute(0, 3, 1, 4, 2, 5)
         return out.reshape(batch, channels, rows * 2, columns * 2)[..., :height, :width]
+
+
+def packed(x: Tensor, index: int, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
+    """A latent [B, C, h, w] as Flux reads it: patches [B, N, 4 C], row by row (an odd side goes on at its start), and
+    their ids [N, 3]: the picture's index, row and column, counted from (top, left)."""
+    batch, channels, height, width = x.shape
+    if height % 2 or width % 2:
+        x = nn.functional.pad(x, (0, width % 2, 0, height % 2), mode="circular")
+    rows, columns = x.shape[-2] // 2, x.shape[-1] // 2
+    patches = x.view(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
+    ids = torch.zeros(rows, columns, 3, device=x.device)
+    ids[..., 0] = index
+    ids[..., 1] += torch.arange(rows, device=x.device)[:, None] + top
+    ids[..., 2] += torch.arange(columns, device=x.device)[None] + left
+    return patches.reshape(batch, rows * columns, channels * 4), ids.reshape(-1, 3)
+
+
+def places(references: Sequence[Tensor]) -> list[tuple[int, int]]:
+    """Where reference latents lie beside each other, as (row, column) in patches: the first at the origin, each further
+    one below all others or to their right, whichever keeps the whole smaller."""
+    found, height, width = [], 0, 0
+    for latent in references:
+        rows, columns = -(-latent.shape[-2] // 2), -(-latent.shape[-1] // 2)
+        place = (0, width) if rows + height > columns + width else (height, 0)
+        found.append(place)
+        height, width = max(height, place[0] + rows), max(width, place[1] + columns)
+    return found
 
 
 def load_denoiser(spec: DenoiserSpec, precision: str, device: str) -> LoadedDenoiser:

@@ -27,8 +27,10 @@ FAMILY_NAMES = {**unet.NAMES, "sd3": "Stable Diffusion 3", "flux": "Flux"}
 
 
 def kind(header: Header) -> str:
-    """ "lora", "controlnet", "embedding", "checkpoint", "denoiser", "vae", "text", "upscale" or "unknown"."""
+    """One of `KIND_NAMES`, or "unknown"."""
     keys = header.tensors
+    if any(key.startswith("ip_adapter.") for key in keys):
+        return "ip_adapter"
     if any(LORA_SIGN.search(key) for key in keys):
         return "lora"
     if any(k.endswith("input_hint_block.0.weight") for k in keys) or "controlnet_cond_embedding.conv_in.weight" in keys:
@@ -48,6 +50,8 @@ def kind(header: Header) -> str:
         return "vae"
     if text.encoder(header, "") is not None:
         return "text"
+    if any(key.endswith("embeddings.patch_embedding.weight") for key in keys):
+        return "vision"
     if any(UPSCALE_SIGN.match(key) for key in keys):
         return "upscale"
     return "unknown"
@@ -59,6 +63,8 @@ def _embedding_like(header: Header) -> bool:
 
 
 KIND_NAMES = {
+    "ip_adapter": "an IP-Adapter (use it with diffusion/apply_ip_adapter)",
+    "vision": "an image encoder (use it with diffusion/apply_ip_adapter)",
     "lora": "a LoRA (load it with diffusion/apply_lora)",
     "controlnet": "a ControlNet (load it with diffusion/load_controlnet)",
     "embedding": "a textual inversion (load it with diffusion/load_embedding)",
@@ -78,7 +84,7 @@ def describe(path: Path) -> ModelSpec:
     """
     header = read_header(path)
     found = kind(header)
-    if found in ("lora", "controlnet", "embedding", "upscale"):
+    if found in ("ip_adapter", "vision", "lora", "controlnet", "embedding", "upscale"):
         raise NodeError(f"{path}: expected a model, this is {KIND_NAMES[found]}")
     denoiser = _denoiser(header)
     vae_spec = next((v for place in VAE_PLACES if (v := vae.describe(header, place)) is not None), None)

@@ -20,6 +20,11 @@ TRANSFORMERS = {
     "PixArtTransformer2DModel": "pixart",
 }
 JOINING = {"sdxl": "sdxl", "sdxl_refiner": "sdxl", "sd3": "sd3", "flux": "flux"}
+LATENTS = {
+    "sd1": (0.18215, 0.0), "sd2": (0.18215, 0.0), "sdxl": (0.13025, 0.0), "sdxl_refiner": (0.13025, 0.0),
+    "sd3": (1.5305, 0.0609), "flux": (0.3611, 0.1159), "pixart": (0.18215, 0.0),
+}  # fmt: skip
+"""Scale and shift of a family's latents, for a denoiser's folder without its VAE."""
 CLIP_ROLES = {(768, 12): "l", (1280, 32): "g", (1024, 23): "h", (1024, 24): "h"}
 
 
@@ -40,6 +45,10 @@ def read_folder(path: Path) -> ModelSpec:
     name = str(index.get("_class_name", "a pipeline"))
     text = _text(path, denoiser.family if denoiser else "sd1")
     return ModelSpec(f"a diffusers folder ({name})", denoiser, text, vae)
+
+
+def _index(path: Path) -> dict[str, Any]:
+    return read_json(path / "model_index.json") if is_folder(path) else {}
 
 
 def read_component(path: Path) -> dict[str, Any]:
@@ -102,6 +111,7 @@ def _denoiser(path: Path, index: dict[str, Any], vae: VaeSpec | None, name: str 
     parametrisation, table = _sampling(family, architecture, config, scheduler)
     in_channels = int(config.get("in_channels", 4))
     vae_config = vae.config if vae else {}
+    usual = LATENTS.get(family, (1.0, 0.0))
     facts = index.get("nodeflow", {})
     return DenoiserSpec(
         family=family,
@@ -110,12 +120,21 @@ def _denoiser(path: Path, index: dict[str, Any], vae: VaeSpec | None, name: str 
         source=Source(weight_files(path / name)),
         parametrisation=parametrisation,
         sigma_table=table,
-        latent_channels=vae.latent_channels if vae else int(config.get("out_channels") or in_channels),
+        latent_channels=vae.latent_channels if vae else _channels(architecture, config),
         in_channels=in_channels // 4 if architecture == "flux" else in_channels,
-        latent_scale=float(vae_config.get("scaling_factor") or 1.0),
-        latent_shift=float(vae_config.get("shift_factor") or 0.0),
+        latent_scale=float(vae_config.get("scaling_factor") or (1.0 if vae else usual[0])),
+        latent_shift=float(vae_config.get("shift_factor") or (0.0 if vae else usual[1])),
         downscale=vae.downscale if vae else int(facts.get("latent_factor", 8)),
     )
+
+
+def _channels(architecture: str, config: dict[str, Any]) -> int:
+    """Channels of the latents of a denoiser whose VAE is not known; Flux counts 2 x 2 cells as one, and PixArt's output
+    has the variances too."""
+    channels = int(config.get("in_channels", 4))
+    if architecture == "flux":
+        return channels // 4
+    return channels if architecture == "pixart" else int(config.get("out_channels") or channels)
 
 
 def _family(architecture: str, config: dict[str, Any]) -> str:
@@ -151,6 +170,14 @@ def _vae(path: Path) -> VaeSpec | None:
     if not (path / "vae" / "config.json").is_file():
         return None
     return vae_component(path / "vae")
+
+
+def _vae_beside(path: Path) -> VaeSpec | None:
+    """The autoencoder of the pipeline that a component belongs to, if it is all there."""
+    try:
+        return _vae(path.parent)
+    except NodeError:
+        return None
 
 
 def vae_component(folder: Path) -> VaeSpec:
@@ -220,7 +247,7 @@ def read_single_component(path: Path) -> ModelSpec:
     if kind.startswith("Autoencoder"):
         return ModelSpec(looks, vae=vae_component(path))
     if kind in TRANSFORMERS or kind == "UNet2DConditionModel":
-        return ModelSpec(looks, denoiser=_denoiser(path.parent, {}, None, path.name))
+        return ModelSpec(looks, denoiser=_denoiser(path.parent, _index(path.parent), _vae_beside(path), path.name))
     tokenizer = path.parent / path.name.replace("text_encoder", "tokenizer")
     encoder = text_component(path, tokenizer if tokenizer.is_dir() and tokenizer != path else path)
     return ModelSpec(looks, text=TextSpec("sd1", "single", (encoder,)))

@@ -1,5 +1,7 @@
-"""Handles' patches applied: LoRA, IP-Adapter and textual inversions. What is patched is a new module; the plain one, which
-other handles use, stays as it is."""
+"""Handles' patches applied: LoRA, IP-Adapter and textual inversions.
+
+What is patched is a new module; the plain one, which other handles use, stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,17 @@ from nodeflow import NodeError
 from .lora import TEXT_STEM, merge, report, shared_copy, weighted_modules
 from .lora_file import LoraFile
 from .lora_names import denoiser_names, text_names
+from .reference import add_adapter
 
 
 def patch_denoiser(module: Any, patches: Sequence[Any]) -> Any:
-    """A denoiser with LoRA files merged, in order; the given one stays as it is."""
+    """A denoiser with LoRA files merged and IP-Adapters added, in order; the given one stays as it is."""
     network = shared_copy(module.network)
     names = denoiser_names(weighted_modules(network), module.spec.architecture, module.spec.config)
     for patch in patches:
+        if patch.loader == "diffusion/ip_adapter":
+            add_adapter(network, patch)
+            continue
         if patch.loader != "diffusion/lora":
             raise NodeError(f"{patch.loader}: not a patch for a denoiser")
         lora = LoraFile(patch.path)

@@ -89,6 +89,8 @@ def _prepare(
     if area == (height, width, 0, 0):
         area = None
     extra = {name: _batched(value, batch, like.device) for name, value in condition.extra.items()}
+    for name in [name for name in extra if name.startswith("reference_latent/")]:
+        extra[name] = _reference(extra[name], denoiser)
     joined = _joined(extra, like, denoiser)
     if denoiser.family.startswith("sdxl") and "time_ids" not in extra:
         extra["time_ids"] = _time_ids(denoiser, height, width, negative).to(like.device).repeat(batch, 1)
@@ -124,6 +126,21 @@ def _batched(value: Any, batch: int, device: torch.device) -> Tensor:
     if value.shape[0] == batch:
         return value
     return value.repeat(math.ceil(batch / value.shape[0]), *[1] * (value.dim() - 1))[:batch]
+
+
+def _reference(latent: Tensor, denoiser: Any) -> Tensor:
+    """A reference picture's latent in the model's space."""
+    if denoiser.family != "flux":
+        raise ValueError(
+            f"reference latents are read by Flux (Kontext); this model is of the family {denoiser.family}: "
+            "leave reference_latent out"
+        )
+    if latent.shape[1] != denoiser.latent_channels:
+        raise ValueError(
+            f"reference latent: this model wants {denoiser.latent_channels} channels, got {latent.shape[1]}: "
+            "it was encoded by another family's VAE"
+        )
+    return to_model_space(latent, denoiser)
 
 
 def _time_ids(denoiser: Any, height: int, width: int, negative: bool) -> Tensor:

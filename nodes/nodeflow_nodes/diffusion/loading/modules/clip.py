@@ -41,9 +41,11 @@ class Embeddings(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    """causal: each token sees itself and what is before it (text); otherwise all see all (pictures)."""
+
+    def __init__(self, width: int, heads: int, causal: bool) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.k_proj, self.v_proj, self.q_proj = (nn.Linear(width, width) for _ in range(3))
         self.out_proj = nn.Linear(width, width)
 
@@ -53,7 +55,7 @@ class SelfAttention(nn.Module):
             layer(x).view(batch, count, self.heads, -1).transpose(1, 2)
             for layer in (self.q_proj, self.k_proj, self.v_proj)
         )
-        out = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        out = F.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
         return self.out_proj(out.transpose(1, 2).reshape(batch, count, width))
 
 
@@ -69,9 +71,9 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, width: int, heads: int, hidden: int, activation: str, eps: float) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, activation: str, eps: float, causal: bool) -> None:
         super().__init__()
-        self.self_attn = SelfAttention(width, heads)
+        self.self_attn = SelfAttention(width, heads, causal)
         self.layer_norm1 = nn.LayerNorm(width, eps=eps)
         self.mlp = MLP(width, hidden, activation)
         self.layer_norm2 = nn.LayerNorm(width, eps=eps)
@@ -111,7 +113,7 @@ class ClipText(nn.Module):
         self.end = 49407 if eos_token_id == 2 and vocab_size == 49408 else eos_token_id  # 2: an error of old configs
         self.embeddings = Embeddings(vocab_size, max_position_embeddings, hidden_size)
         self.encoder = Layers(
-            num_hidden_layers, hidden_size, num_attention_heads, intermediate_size, hidden_act, layer_norm_eps
+            num_hidden_layers, hidden_size, num_attention_heads, intermediate_size, hidden_act, layer_norm_eps, True
         )
         self.final_layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
         if projection:
