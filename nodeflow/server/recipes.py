@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from nodeflow.rules import Checked as Found
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import items
 from nodeflow.server.schema import Checked, FormField, FormOutput, Planned, PlannedStep, WorkflowRequest
 from nodeflow.server.services import Services
 from nodeflow.workflow import Workflow
+
+_ITEM = re.compile(r"\[[^\]/]*\]")
+"""In a step's id: which item of a mapped node it is."""
 
 
 @route("POST", "/api/check")
@@ -54,7 +59,7 @@ async def plan(services: Services, body: WorkflowRequest) -> Planned:
     def work() -> Planned:
         made = services.engine.plan(Workflow.from_json(body.workflow), targets=body.targets)
         kept = services.engine.cache.lookup([step.key for step in made.steps])
-        steps = [PlannedStep(node=s.id, op=s.op.id, key=s.key, cached=s.key in kept) for s in made.steps]
+        steps = [PlannedStep(node=_ITEM.sub("", s.id), op=s.op.id, key=s.key, cached=s.key in kept) for s in made.steps]
         return Planned(steps=steps, cached=sum(step.cached for step in steps))
 
     return await services.in_engine(work)

@@ -166,6 +166,8 @@ class Checked(Model):
 
 
 class PlannedStep(Model):
+    """node: its id, within a sub-workflow `node/inner`; a mapped node has several steps."""
+
     node: str
     op: str
     key: str

@@ -128,6 +128,7 @@ export interface Checked {
   node_types: { [key: string]: NodeType };
 }
 
+/** node: its id, within a sub-workflow `node/inner`; a mapped node has several steps. */
 export interface PlannedStep {
   node: string;
   op: string;
