@@ -92,34 +92,29 @@ function TabStrip() {
 function TabButton({ tab, selected, first }: { tab: Tab; selected: boolean; first: boolean }) {
   const dirty = isDirty(tab);
   return (
-    <div className="tab" role="presentation" data-selected={selected}>
-      <button
-        type="button"
-        role="tab"
-        aria-selected={selected}
-        aria-controls={selected ? "tab-panel" : undefined}
-        tabIndex={first ? 0 : -1}
-        data-tab={tab.id}
-        title={tab.name ? `${tab.title} (${tab.name})` : tab.title}
-        onClick={() => showTab(tab.id)}
-        onAuxClick={(event) => {
-          if (event.button === 1) closeTab(tab.id);
-        }}
-      >
-        {tab.title}
-        {dirty && <span className="visually-hidden"> (not saved)</span>}
-      </button>
-      <button
-        type="button"
-        className="tab-close"
-        tabIndex={-1}
-        data-dirty={dirty}
-        aria-label={`Close ${tab.title}`}
-        title="Close"
-        onClick={() => closeTab(tab.id)}
-      >
+    <button
+      type="button"
+      role="tab"
+      className="tab"
+      aria-selected={selected}
+      aria-controls={selected ? "tab-panel" : undefined}
+      tabIndex={first ? 0 : -1}
+      data-tab={tab.id}
+      data-dirty={dirty}
+      title={tab.name ? `${tab.title} (${tab.name})` : tab.title}
+      onClick={(event) => {
+        if ((event.target as Element).closest(".tab-close")) closeTab(tab.id);
+        else showTab(tab.id);
+      }}
+      onAuxClick={(event) => {
+        if (event.button === 1) closeTab(tab.id);
+      }}
+    >
+      <span className="tab-title">{tab.title}</span>
+      {dirty && <span className="visually-hidden"> (not saved)</span>}
+      <span className="tab-close" aria-hidden="true" title="Close (Delete)">
         <Icon name="close" size={12} />
-      </button>
-    </div>
+      </span>
+    </button>
   );
 }

@@ -1,0 +1,146 @@
+/** A tab's page: its own small bar, and its recipe as a graph or as a form. */
+
+import { useRef } from "react";
+import { isDirty, type Tab, useTabs } from "../commands/store";
+import { run } from "../commands/table";
+import { FormView } from "../panels/form/FormView";
+import { useDrafts } from "./drafts";
+import { closeTab, download, save } from "./files";
+import { GraphCanvas } from "./graphStub";
+import { Icon } from "./icons";
+import { useFailures, useProblems } from "./problems";
+import { set, showView, toggleDock, useShell, viewOf } from "./shell";
+import { MenuButton } from "./ui/Menu";
+
+export function WorkView() {
+  const tab = useTabs((tabs) => tabs.tabs.find((one) => one.id === tabs.active));
+  const view = useShell((shell) => (tab ? viewOf(shell.views, tab.id) : "form"));
+  if (tab === undefined) return null;
+  return (
+    <div className="work" id="tab-panel" role="tabpanel" aria-label={tab.title}>
+      <WorkBar tab={tab} view={view} />
+      {view === "form" ? <FormView key={tab.id} tab={tab.id} /> : <GraphCanvas key={tab.id} tabId={tab.id} />}
+    </div>
+  );
+}
+
+function WorkBar({ tab, view }: { tab: Tab; view: "graph" | "form" }) {
+  const { past, future } = tab.history;
+  return (
+    <div className="work-bar" role="toolbar" aria-label="Workflow">
+      <fieldset className="segments" aria-label="View">
+        <button type="button" aria-pressed={view === "graph"} onClick={() => showView(tab.id, "graph")}>
+          <Icon name="graph" /> Graph
+        </button>
+        <button type="button" aria-pressed={view === "form"} onClick={() => showView(tab.id, "form")}>
+          <Icon name="form" /> Form
+        </button>
+      </fieldset>
+      <Title tab={tab} />
+      <span className="work-space" />
+      <button
+        type="button"
+        className="btn quiet icon"
+        aria-label="Undo"
+        title={past.length > 0 ? `Undo: ${past.at(-1)?.label} (Ctrl+Z)` : "Undo (Ctrl+Z)"}
+        disabled={past.length === 0}
+        onClick={() => useTabs.getState().undo(tab.id)}
+      >
+        <Icon name="undo" />
+      </button>
+      <button
+        type="button"
+        className="btn quiet icon"
+        aria-label="Redo"
+        title={future.length > 0 ? `Redo: ${future[0]?.label} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)"}
+        disabled={future.length === 0}
+        onClick={() => useTabs.getState().redo(tab.id)}
+      >
+        <Icon name="redo" />
+      </button>
+      <ProblemsButton tab={tab.id} />
+      <button
+        type="button"
+        className="btn quiet icon"
+        aria-label="History"
+        title="History (Alt+H)"
+        onClick={() => toggleDock("history")}
+      >
+        <Icon name="history" />
+      </button>
+      <MenuButton
+        label="Workflow menu"
+        entries={[
+          { label: "Save", icon: "save", shortcut: "Ctrl+S", run: () => void save(tab.id) },
+          { label: "Save as…", icon: "copy", shortcut: "Ctrl+Shift+S", run: () => set({ saveAs: tab.id }) },
+          { label: "Download recipe", icon: "download", run: () => download(tab.id) },
+          {
+            label: "Command palette…",
+            icon: "search",
+            shortcut: "Ctrl+K",
+            apart: true,
+            run: () => run("help.palette"),
+          },
+          { label: "Close tab", icon: "close", shortcut: "Alt+W", apart: true, run: () => closeTab(tab.id) },
+        ]}
+      >
+        <Icon name="more" />
+      </MenuButton>
+    </div>
+  );
+}
+
+const KEPT = { changing: "…", here: "Draft kept in this browser", server: "Draft kept" };
+
+function Title({ tab }: { tab: Tab }) {
+  const kept = useDrafts((drafts) => drafts.kept[tab.id]);
+  const input = useRef<HTMLInputElement>(null);
+  const dirty = isDirty(tab);
+  const state = dirty ? KEPT[kept ?? "changing"] : "Saved";
+  return (
+    <span className="work-title">
+      <input
+        ref={input}
+        key={tab.title}
+        className="title-field"
+        aria-label="Title"
+        defaultValue={tab.title}
+        maxLength={200}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") event.currentTarget.value = tab.title;
+          if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+        }}
+        onBlur={(event) => {
+          const title = event.target.value.trim();
+          if (title === "" || title === tab.title) event.target.value = tab.title;
+          else useTabs.getState().edit(tab.id, "Title", (recipe) => ({ ...recipe, title }));
+        }}
+      />
+      <span className="hint work-state" data-state={dirty ? kept : "saved"} data-testid="save-state">
+        {tab.name && `${tab.name} · `}
+        {state}
+      </span>
+    </span>
+  );
+}
+
+function ProblemsButton({ tab }: { tab: string }) {
+  const problems = useProblems(tab);
+  const failures = useFailures(tab);
+  const errors = problems.filter((problem) => problem.severity === "error").length + failures.length;
+  const warnings = problems.length + failures.length - errors;
+  const label = `Problems: ${errors}${warnings > 0 ? `, warnings: ${warnings}` : ""}`;
+  return (
+    <button
+      type="button"
+      className="btn quiet"
+      aria-label={label}
+      title={`${label} (Alt+P)`}
+      onClick={() => toggleDock("problems")}
+    >
+      <Icon name="problems" />
+      {errors > 0 && <span className="count bad">{errors}</span>}
+      {errors === 0 && warnings > 0 && <span className="count warn">{warnings}</span>}
+    </button>
+  );
+}

@@ -1,0 +1,3 @@
+export function GraphCanvas({ tabId }: { tabId: string }) {
+  return <div className="graph-canvas" data-tab-id={tabId} />;
+}
