@@ -8,6 +8,9 @@ export interface Spot {
   port: string;
 }
 
+const INSIDE = new Set(["values", "links", "inputs"]);
+const OF_NODE = new Set(["op", "title", "mode", "each", "product"]);
+
 /** Where a place is; null if it is about the whole. */
 export function spotOf(place: string): Spot | null {
   const parts = place.split(".");
@@ -17,7 +20,8 @@ export function spotOf(place: string): Spot | null {
     parts.splice(0, 2);
   }
   if (parts[0] === "nodes" && parts[1]) {
-    const port = parts[2] === "values" || parts[2] === "links" || parts[2] === "inputs" ? (parts[3] ?? "") : "";
+    const part = parts[2] ?? "";
+    const port = INSIDE.has(part) ? (parts[3] ?? "") : OF_NODE.has(part) ? "" : part; // a missing input has no part
     return { at, node: parts[1], port: port.replace(/\[\d+\]$/, "") };
   }
   return at.length > 0 ? { at, node: "", port: "" } : null;
