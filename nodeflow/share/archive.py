@@ -153,7 +153,8 @@ class Archive:
         sizes: dict[str, int] = {}
         seen: dict[str, str] = {}
         for info in found:
-            if info.is_dir() and not info.file_size and not name_fault(info.orig_filename.removesuffix("/")):
+            folder = info.filename.endswith("/") and not info.file_size
+            if folder and not name_fault(info.orig_filename.removesuffix("/")):
                 continue  # folders come with their files
             self._check_entry(info, seen)
             sizes[info.filename] = info.file_size
