@@ -22,7 +22,7 @@ from nodeflow.server.given_files import IMMUTABLE, file_response, not_modified
 from nodeflow.server.media import MAX_PIXELS, PICTURES, kind_of
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import not_found
-from nodeflow.server.schema import ArtefactPage, Digest
+from nodeflow.server.schema import ArtefactPage, Digest, JobId
 from nodeflow.server.services import Services
 
 SIDE = 256
@@ -33,9 +33,9 @@ _ONE_AT_A_TIME = threading.Lock()
 @route("GET", "/api/artefacts")
 async def artefacts(
     services: Services,
-    before: Annotated[int, Field(ge=1)] | None = None,
+    before: JobId | None = None,
     limit: Annotated[int, Field(ge=1, le=500)] = 60,
-    job: Annotated[int, Field(ge=1)] | None = None,
+    job: JobId | None = None,
 ) -> ArtefactPage:
     """Results, newest first; `before` of a page asks for the next."""
     items, more = await services.queue.artefacts(before, limit, job)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-JobId = Annotated[int, Field(ge=1)]
+MAX_NUMBER = 2**53
+JobId = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Document = dict[str, Any]
 JobState = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -200,7 +201,7 @@ class Draft(Model):
     etag: str = ""
     workflow: Document
     saved: bool = False
-    job: Annotated[int, Field(ge=0)] = 0
+    job: Annotated[int, Field(ge=0, le=MAX_NUMBER)] = 0
     """The latest job submitted from the tab, which it goes on following after a reload; 0: none."""
     modified: float = 0.0
 
@@ -327,7 +328,7 @@ class JobChange(Model):
     """before: the queued job to stand in front of; 0: the end of its priority."""
 
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
-    before: Annotated[int, Field(ge=0)] | None = None
+    before: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = None
 
 
 class Queue(Model):
