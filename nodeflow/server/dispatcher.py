@@ -61,7 +61,7 @@ class Dispatcher:
         self._of: dict[int, WorkerProcess] = {}
         self._wakes: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.workers = [WorkerProcess(one, self._news, limits or Limits()) for one in settings]
+        self.workers = [WorkerProcess(one, self._news, limits or Limits(), slot) for slot, one in enumerate(settings)]
 
     def start(self) -> None:
         """Start the workers, and handing out."""
@@ -163,11 +163,11 @@ class Dispatcher:
             return
         last = claimed.attempt >= MAX_ATTEMPTS
         again = "" if last else "; it is tried again"
-        why = f"{died}{running.computing()}{died.advice}"
+        why = f"{died}{running.computing(died.nodes)}{died.advice}"
         message = f"{why} (attempt {claimed.attempt} of {MAX_ATTEMPTS}){again}"
         LOG.warning("job %d: %s", claimed.id, message)
         if last:
-            running.end_running("failed", message)
+            running.end_running("failed", message, died.nodes)
             end = running.finish("failed", message)
             if await self._write(lambda store: store.finish(claimed.id, claimed.lease, end)):
                 self._metrics.job("failed", running.job, {})

@@ -27,7 +27,7 @@ class BrokenFrame(Exception):
 
 def pack(header: dict[str, Any], data: bytes = b"") -> bytes:
     """A frame's bytes."""
-    text = json.dumps(header, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return _LENGTHS.pack(len(text), len(data)) + text + data
 
 

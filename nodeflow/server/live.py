@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,18 +53,20 @@ class Running:
             self.nodes[node] = status
             self.hub.publish_node(self.job.id, node, status)
 
-    def end_running(self, state: str, message: str = "") -> None:
-        """The nodes that were being computed will not be finished."""
-        more = {"message": message} if message else {}
-        self.change({n: {**s, "state": state, **more} for n, s in self.nodes.items() if s["state"] == "running"})
+    def end_running(self, state: str, message: str = "", more: Sequence[str] = ()) -> None:
+        """The nodes that were being computed, these among them, will not be finished."""
+        told = {"message": message} if message else {}
+        over = {node: status for node, status in self.nodes.items() if status["state"] == "running"}
+        over |= {node: self.nodes.get(node, {}) for node in more}
+        self.change({node: {**status, "state": state, **told} for node, status in over.items()})
 
-    def computing(self) -> str:
-        """` while it computed a, b`: the nodes that are being computed, if any."""
-        names = [node for node, status in self.nodes.items() if status["state"] == "running" and "/" not in node]
-        if not names:
+    @staticmethod
+    def computing(nodes: Sequence[str]) -> str:
+        """` while it computed a, b`."""
+        if not nodes:
             return ""
-        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-        return f" while it computed {', '.join(names[:MAX_NAMED])}{more}"
+        rest = f" and {len(nodes) - MAX_NAMED} more" if len(nodes) > MAX_NAMED else ""
+        return f" while it computed {', '.join(nodes[:MAX_NAMED])}{rest}"
 
     def overlaid(self, job: Job) -> Job:
         """A job as it is stored, with the counts that are only here."""

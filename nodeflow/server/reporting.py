@@ -13,9 +13,10 @@ import threading
 import time
 from typing import IO, Any, Final
 
-from nodeflow.events import Event, NodePreview, NodeText
+from nodeflow.events import Event, NodeFailed, NodeFinished, NodePreview, NodeStarted, NodeText
 from nodeflow.outcome import Outcome
 from nodeflow.server import frames
+from nodeflow.server.blackbox import BlackBox
 from nodeflow.server.previews import Throttle, encoded
 from nodeflow.server.tracker import Tracker
 from nodeflow.steps import Plan
@@ -32,8 +33,9 @@ Preview = tuple[dict[str, Any], bytes]
 class Feed:
     """Tells the server at the other end of `pipe` what happens in the job `job`."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
+    def __init__(self, pipe: IO[bytes], box: BlackBox) -> None:
         self.job = 0
+        self._box = box
         self._pipe = pipe
         self._writing = threading.Lock()
         self._lock = threading.Lock()
@@ -71,6 +73,10 @@ class Feed:
                 self._texts.append((tracker.root(event.node), event.piece))
             else:
                 tracker.take(event)
+        if isinstance(event, NodeStarted):
+            self._box.begin(tracker.root(event.node))
+        elif isinstance(event, (NodeFinished, NodeFailed)):
+            self._box.end(tracker.root(event.node))
         self._news.set()
 
     def finish(self, outcome: Outcome | None) -> None:
@@ -82,6 +88,7 @@ class Feed:
             pass
         with self._lock:
             self._tracker = None
+        self._box.clear()
 
     def _preview(self, tracker: Tracker, event: NodePreview) -> None:
         path = tracker.path(event.node)

@@ -17,11 +17,13 @@ import signal
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import IO, Any, Final
 
 from nodeflow.engine import Engine, Run
 from nodeflow.errors import NodeflowError
 from nodeflow.server import frames
+from nodeflow.server.blackbox import BlackBox
 from nodeflow.server.reporting import Feed, resident_bytes
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
@@ -166,7 +168,7 @@ def main() -> int:
     if first is None:
         return 0
     engine = Engine(frames.settings_from(first[0]["settings"]), working_folder=False)
-    feed = Feed(answers)
+    feed = Feed(answers, BlackBox(Path(first[0]["box"])))
     worker = Worker(engine, feed)
     about = {"device": engine.device, "numeric": str(engine.numeric), "memory": resident_bytes()}
     feed.send({"kind": "ready", **about})

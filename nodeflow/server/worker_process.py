@@ -15,9 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from nodeflow.server import frames
+from nodeflow.server.blackbox import last_nodes
 from nodeflow.server.tasks import Claimed
 from nodeflow.settings import Settings
 
@@ -28,11 +30,15 @@ TAIL_BYTES: Final = 4000
 
 
 class WorkerDied(Exception):
-    """The process is gone; the message says why, as far as can be told. advice: what to do, after a comma."""
+    """The process is gone; the message says why, as far as can be told.
+
+    advice: what to do, to be added after a comma. nodes: those that were being computed.
+    """
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)
         self.advice = advice
+        self.nodes: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,13 @@ class Limits:
 class WorkerProcess:
     """One worker process at a time, for one device.
 
-    on_news: called with each frame about the job that runs, but for its end.
+    on_news: called with each frame about the job that runs, but for its end. slot: its number among the workers.
     """
 
     settings: Settings
     on_news: Callable[[dict[str, Any], bytes], None]
     limits: Limits = field(default_factory=Limits)
+    slot: int = 0
     state: State = "dead"
     pid: int = 0
     starts: int = 0
@@ -69,8 +76,12 @@ class WorkerProcess:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _heard: float = 0.0
     _cancelled: float | None = None
-    _killed: str = ""
+    _killed: WorkerDied | None = None
     _tail: deque[bytes] = field(default_factory=deque)
+
+    @property
+    def _box(self) -> Path:
+        return self.settings.home / f"worker-{self.slot}.nodes"
 
     @property
     def alive(self) -> bool:
@@ -84,7 +95,7 @@ class WorkerProcess:
         """
         if self.alive:
             return
-        self.state, self._killed = "starting", ""
+        self.state, self._killed = "starting", None
         self.starts += 1
         self._tail.clear()
         try:
@@ -102,7 +113,7 @@ class WorkerProcess:
         self.pid, self._heard = process.pid, time.monotonic()
         self._gone, self._ready = loop.create_future(), loop.create_future()
         self._tasks = [asyncio.create_task(self._listen(process)), asyncio.create_task(self._relay(process))]
-        self._send({"kind": "settings", "settings": frames.settings_json(self.settings)})
+        self._send({"kind": "settings", "settings": frames.settings_json(self.settings), "box": str(self._box)})
         either: list[asyncio.Future[Any]] = [self._ready, self._gone]
         await asyncio.wait(either, timeout=self.limits.start_s, return_when="FIRST_COMPLETED")
         if not self._ready.done():
@@ -143,9 +154,7 @@ class WorkerProcess:
         if self._cancelled is not None and now - self._cancelled > limits.grace_s:
             self._kill(f"the worker process was ended: the cancelled run did not stop within {limits.grace_s:g} s")
         elif now - self._heard > limits.heartbeat_s:
-            self._kill(
-                f"the worker process hung: nothing was heard of it for {limits.heartbeat_s:g} s, so it was ended"
-            )
+            self._kill("the worker process hung", f": it was silent for {limits.heartbeat_s:g} s, and was ended")
 
     def cancel(self, job: int) -> None:
         """Ask the run to stop at its next step; the process is killed if it does not."""
@@ -203,8 +212,9 @@ class WorkerProcess:
         self.state, self.memory_bytes, self.inventory = "dead", 0, {}
         if process.stdin is not None:
             process.stdin.close()
-        told = self._killed or reason
-        self._gone.set_result(WorkerDied(told) if told else death(code))
+        died = self._killed or (WorkerDied(reason) if reason else death(code))
+        died.nodes = last_nodes(self._box)
+        self._gone.set_result(died)
 
     def _take(self, header: dict[str, Any], data: bytes) -> None:
         kind = header["kind"]
@@ -238,9 +248,9 @@ class WorkerProcess:
         """The end of what the process wrote to its standard error."""
         return b"".join(self._tail)[-TAIL_BYTES:].decode("utf-8", "replace")
 
-    def _kill(self, reason: str) -> None:
+    def _kill(self, reason: str, advice: str = "") -> None:
         if self._process is not None and self.alive:
-            self._killed = self._killed or reason
+            self._killed = self._killed or WorkerDied(reason, advice)
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 

@@ -87,7 +87,14 @@ class Bench:
         return await until(lambda: self.queue.get(job), lambda found: found.state in states)
 
     async def finished(self, job: int) -> Job:
-        return await self.until(job, *FINAL)
+        """The job when it is over, and everybody has been told."""
+        found = await self.until(job, *FINAL)
+
+        async def told() -> list[str]:
+            return [e["job"]["state"] for e in self.of("job", job)]
+
+        await until(told, lambda states: states[-1:] == [found.state])
+        return found
 
     def of(self, kind: str, job: int | None = None) -> list[dict[str, Any]]:
         """The events of a kind, about a job."""

@@ -198,7 +198,7 @@ def test_what_comes_later_stands_behind_what_was_moved(store: JobStore) -> None:
     assert order(store) == [b, a, c]
 
 
-# --- history ----------------------------------------------------------------------------------------------------------
+# --- history ---------------------------------------------------------------------------------------------------------
 
 
 def test_pages_go_by_key(store: JobStore) -> None:
@@ -275,7 +275,7 @@ def test_one_server_a_home(tmp_path: Path) -> None:
         pass
 
 
-# --- the model ----------------------------------------------------------------------------------------------------------
+# --- the model -------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -291,7 +291,7 @@ class Known:
 
 
 class QueueModel(RuleBasedStateMachine):
-    """put, claim, finish with right and stale leases, give back, cancel, retry, move, crash: dict and database agree."""
+    """put, claim, finish with right and stale leases, give back, cancel, retry, move, crash: both agree."""
 
     def __init__(self) -> None:
         super().__init__()
