@@ -37,9 +37,14 @@ export function place(pane: Size, picture: Size, view: View): Placed {
   return { scale, width, height, left: pane.width / 2 - view.x * width, top: pane.height / 2 - view.y * height };
 }
 
+/** A zoom in bounds: down to a fifth of what fits, or to one pixel for one if that is smaller still. */
+function within(pane: Size, picture: Size, zoom: number): number {
+  return Math.min(Math.max(zoom, Math.min(0.2, 1 / fitScale(pane, picture))), LARGEST);
+}
+
 /** Keep the picture in the pane: centred where it is smaller, without a gap where it is larger. */
 export function clamped(pane: Size, picture: Size, view: View): View {
-  const zoom = Math.min(Math.max(view.zoom, 0.2), LARGEST);
+  const zoom = within(pane, picture, view.zoom);
   const scale = fitScale(pane, picture) * zoom;
   const along = (at: number, outer: number, inner: number) => {
     if (inner <= outer) return 0.5;
@@ -55,7 +60,7 @@ export function clamped(pane: Size, picture: Size, view: View): View {
 
 /** Zoom by a factor so that what is under (px, py), measured in the pane, stays there. */
 export function zoomedAt(pane: Size, picture: Size, view: View, factor: number, px: number, py: number): View {
-  const zoom = Math.min(Math.max(view.zoom * factor, 0.2), LARGEST);
+  const zoom = within(pane, picture, view.zoom * factor);
   const before = place(pane, picture, view);
   const after = place(pane, picture, { ...view, zoom });
   const u = (px - before.left) / before.width;
