@@ -15,15 +15,19 @@ from nodeflow.cli.text import emit, emit_json, say
 
 if TYPE_CHECKING:
     from nodeflow.server.services import Services
+    from nodeflow.workflow import Workflow
 
 
 @with_examples(
     "nodeflow serve",
-    "nodeflow serve --open  opens the browser too",
+    "nodeflow serve recipe.json --open  opens the browser, with this recipe in a tab",
     "nodeflow serve --port 9000",
     "nodeflow serve --host 0.0.0.0 --behind-tls-proxy https://gpu.example.org",
 )
 def serve(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="A recipe, or a picture that carries one, to open in a tab.")
+    ] = None,
     host: Annotated[
         str,
         typer.Option(
@@ -55,14 +59,41 @@ def serve(
     from nodeflow.settings import Settings
 
     settings = Settings.load()
+    opened = _read(file) if file is not None else None
 
     def ready(services: Services) -> None:
-        link = services.link()
+        link = services.link(_as_draft(services, opened) if opened is not None else "")
         _tell(services.address, link, settings.home / "server.token", as_json)
         if open_browser:
             _browse(link)
 
     asyncio.run(serve(Options(host, port, public), settings, ready))
+
+
+def _read(file: str) -> Workflow:
+    """The recipe in a file.
+
+    Raises:
+        Stop: if it cannot be read. ProblemsError: if it is none.
+    """
+    from nodeflow.cli.source import read
+
+    return read(file).workflow
+
+
+def _as_draft(services: Services, workflow: Workflow) -> str:
+    """Put a recipe into a tab of its own; the part of the canvas that shows it. The file itself is left alone."""
+    import secrets
+    import time
+
+    from nodeflow.server.drafts import shelf_of
+    from nodeflow.server.schema import Draft
+
+    name = secrets.token_hex(16)
+    title = workflow.title or "Untitled"
+    draft = Draft(id=name, title=title, workflow=workflow.to_json(), modified=time.time())
+    shelf_of(services).write(name, draft.model_dump_json().encode())
+    return f"#draft={name}"
 
 
 def _tell(address: str, link: str, token: Path, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from nodeflow.cache.errors import BadBlob
 from nodeflow.server.given_files import IMMUTABLE, file_response, not_modified
-from nodeflow.server.media import MAX_PIXELS, PICTURES, kind_of
+from nodeflow.server.media import PICTURES, MediaError, inspect
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import not_found
 from nodeflow.server.schema import ArtefactPage, Digest, JobId
@@ -94,12 +94,10 @@ def shrunk(data: bytes) -> bytes:
     """
     from PIL import Image
 
-    if kind_of(data[:12]) not in PICTURES:
-        raise not_found("this result is no picture")
     try:
+        if inspect(data).media_type not in PICTURES:
+            raise not_found("this result is no picture")
         with Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise not_found("this picture is too large for a thumbnail")
             picture.draft("RGB", (2 * SIDE, 2 * SIDE))
             has_alpha = "A" in picture.getbands() or "transparency" in picture.info
             small = picture.convert("RGBA" if has_alpha else "RGB")
@@ -107,5 +105,5 @@ def shrunk(data: bytes) -> bytes:
             out = io.BytesIO()
             small.save(out, "WEBP", quality=82)
             return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise not_found("this picture is damaged") from None
+    except (MediaError, OSError, ValueError, SyntaxError) as error:
+        raise not_found(f"there is no thumbnail of this result: {error}"[:300]) from None
