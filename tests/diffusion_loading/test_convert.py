@@ -11,6 +11,7 @@ import torch
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading import convert
 from nodeflow_nodes.diffusion.loading.detect import describe
+from nodeflow_nodes.diffusion.loading.keys import unet
 from nodeflow_nodes.diffusion.loading.spec import ModelSpec
 from tests.diffusion_loading.conftest import quiet_libraries
 from tests.diffusion_loading.layouts import maker, shape_of
@@ -50,7 +51,7 @@ def test_the_unet_map_can_be_turned_round() -> None:
     assert MAKE is not None
     for key in MAKE.unet(mult=(1, 1, 2), res_blocks=2, depth=(1, 1, 0), mid_depth=1, width=32, adm=64):
         module = key.removeprefix("model.diffusion_model.").rpartition(".")[0]
-        there = convert.original_module(convert.unet_module(module, 2), 2)
+        there = unet.original_module(unet.unet_module(module, 2), 2)
         assert there.replace(".2.conv", ".1.conv") == module.replace(".2.conv", ".1.conv")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nodeflow import NodeError
 
-from .convert import Target, take
+from .keys.target import Target, take
 from .lora_file import LoraFile
 from .lora_names import Names
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from . import convert as conversions
-from .convert import Target
+from .keys import transformers, unet
+from .keys.target import Target
 
 Names = dict[str, list[Target]]
 
@@ -34,19 +34,20 @@ def originals(modules: Sequence[str], architecture: str, config: dict[str, Any])
     """The modules' names in the original layout -> the parameters here."""
     if architecture == "unet":
         layers = int(config["layers_per_block"])
-        return {conversions.original_module(m, layers): [Target(f"{m}.weight")] for m in modules}
+        return {unet.original_module(m, layers): [Target(f"{m}.weight")] for m in modules}
     if architecture == "mmdit":
-        rename = conversions.sd3(config)
-        blocks = [*conversions.SD3_BLOCK, *conversions.SD3_QKV]
-        found = [f"joint_blocks.{i}.{b}" for i in range(int(config["num_layers"])) for b in blocks]
-        found += [*conversions.SD3, "final_layer.adaLN_modulation.1"]
+        rename = transformers.sd3(config)
+        found = transformers.SD3_BLOCKS.originals("joint_blocks", int(config["num_layers"]))
+        found += [*transformers.SD3, transformers.FINAL]
     elif architecture == "flux":
-        rename = conversions.flux(config)
-        double = [*conversions.FLUX_DOUBLE, *conversions.FLUX_QKV]
-        single = [*conversions.FLUX_SINGLE, "linear1"]
-        found = [f"double_blocks.{i}.{b}" for i in range(int(config["num_layers"])) for b in double]
-        found += [f"single_blocks.{i}.{b}" for i in range(int(config["num_single_layers"])) for b in single]
-        found += [*conversions.FLUX, "final_layer.adaLN_modulation.1"]
+        rename, blocks = transformers.flux(config), transformers.flux_blocks(config)
+        found = blocks["double_blocks"].originals("double_blocks", int(config["num_layers"]))
+        found += blocks["single_blocks"].originals("single_blocks", int(config["num_single_layers"]))
+        found += [*transformers.FLUX, transformers.FINAL]
+    elif architecture == "pixart":
+        rename = transformers.pixart(config)
+        found = transformers.PIXART_BLOCKS.originals("blocks", int(config["num_layers"]))
+        found += [name for name in transformers.PIXART if "." in name]
     else:
         return {}
     return {name: list(rename(f"{name}.weight")) for name in found}

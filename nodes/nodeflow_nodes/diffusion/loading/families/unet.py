@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodeflow import NodeError
-from nodeflow_nodes.diffusion.loading.convert import original_module
 from nodeflow_nodes.diffusion.loading.header import Header
+from nodeflow_nodes.diffusion.loading.keys.unet import original_module
 from nodeflow_nodes.diffusion.loading.spec import DenoiserSpec, Source
 
 FAMILIES = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl_refiner"}
