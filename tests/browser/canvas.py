@@ -41,11 +41,10 @@ class Canvas:
         """Drop a file on the page."""
         self.page.evaluate(DROP, [name, kind, base64.b64encode(content).decode(), *at])
 
-    def open(self, document: Document, name: str = "recipe.json") -> Canvas:
-        """Open a recipe in a tab of its own, by dropping its file, and wait until it is drawn."""
-        self.drop(name, json.dumps(document).encode())
-        if document["nodes"]:
-            expect(self.nodes.first).to_be_visible()
+    def open(self, document: Document, *, form: bool = False) -> Canvas:
+        """Open a recipe in a tab of its own, by dropping its file, and wait until it is drawn (or its form is)."""
+        self.drop("recipe.json", json.dumps(document).encode())
+        expect(self.form if form else self.nodes.first).to_be_visible()
         self.changed(lambda found: found["nodes"].keys() == document["nodes"].keys())
         return self
 
@@ -65,6 +64,10 @@ class Canvas:
         assert self.document() == document
 
     # --- parts
+
+    @property
+    def form(self) -> Locator:
+        return self.page.get_by_role("region", name="Inputs")
 
     @property
     def pane(self) -> Locator:
