@@ -6,7 +6,14 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/types.css";
 import "./styles/shell.css";
-import "./styles/panels.css";
+import "./styles/work.css";
+import "./styles/dock.css";
+import "./styles/notices.css";
+import "./styles/home.css";
+import "./styles/gallery.css";
+import "./styles/look.css";
+import "./styles/form.css";
+import "./styles/phone.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

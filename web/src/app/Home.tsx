@@ -15,7 +15,7 @@ import { queueTab } from "./runner";
 import { showView } from "./shell";
 
 const FIRST = "text-to-image";
-const FIRST_PROMPT = "a red star on a blue background";
+const FIRST_PROMPT = "a large red star in the centre on a blue background";
 
 /** Open a template in the form view and run it. */
 async function draw(name: string, change: (recipe: Recipe) => Recipe = (recipe) => recipe): Promise<void> {
@@ -152,7 +152,7 @@ function TemplateCard({ template }: { template: WorkflowInfo }) {
         aria-label={`Open ${title}`}
         onClick={() => void openTemplate(template.name)}
       >
-        <span className="card-picture checker">
+        <span className="card-picture">
           {template.preview ? (
             <img className="pixelated" src={address(template.preview)} alt="" loading="lazy" draggable={false} />
           ) : (

@@ -79,7 +79,7 @@ function WorkBar({ tab, view }: { tab: Tab; view: "graph" | "form" }) {
             icon: "search",
             shortcut: "Ctrl+K",
             apart: true,
-            run: () => run("help.palette"),
+            run: () => run("help.commands"),
           },
           { label: "Close tab", icon: "close", shortcut: "Alt+W", apart: true, run: () => closeTab(tab.id) },
         ]}

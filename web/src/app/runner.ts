@@ -1,16 +1,16 @@
 /** Queueing a tab's recipe, and which job a tab shows. */
 
+import { useCatalogue } from "../api/catalogue";
 import * as client from "../api/client";
 import { followJob } from "../api/connect";
 import { ApiError, inWords } from "../api/http";
 import { useLive } from "../api/live";
 import { isOver, jobCame, onJob, running, useQueue } from "../api/queue";
-import type { Document } from "../api/types";
+import type { Document, NodeType } from "../api/types";
 import { announce } from "../commands/announce";
 import { tabOf, useTabs } from "../commands/store";
-import { entryOf } from "../model/layout";
 import { own, type Recipe } from "../model/recipe";
-import { withNewSeeds } from "../model/seeds";
+import { integerOf, withNewSeeds } from "../model/seeds";
 import { declaredValues } from "../panels/inputs";
 import { problemsCame } from "./problems";
 import { set, useShell } from "./shell";
@@ -21,14 +21,12 @@ const mine = new Map<string, number[]>();
 const queueing = new Set<string>();
 
 /** The seeds as a run uses them, by "node.port". */
-export function seedsOf(recipe: Recipe): Record<string, string> {
+export function seedsOf(recipe: Recipe, types: ReadonlyMap<string, NodeType>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [id, node] of Object.entries(recipe.nodes)) {
-    for (const port of Object.keys(entryOf(recipe, id).seed ?? {})) {
-      const value = own(node.values, port);
-      if (typeof value === "number" || typeof value === "string" || typeof value === "bigint") {
-        found[`${id}.${port}`] = String(value);
-      }
+    for (const port of types.get(node.op)?.inputs ?? []) {
+      const value = port.widget === "seed" ? integerOf(own(node.values, port.name)) : undefined;
+      if (value !== undefined) found[`${id}.${port.name}`] = value.toString();
     }
   }
   return found;
@@ -44,7 +42,7 @@ export async function queueTab(id: string, count = 1): Promise<boolean> {
       const tab = tabOf(id);
       if (tab === undefined) return false;
       if (!(await submit(id, tab.recipe))) return false;
-      useTabs.getState().look(id, { lastSeeds: seedsOf(tab.recipe) });
+      useTabs.getState().look(id, { lastSeeds: seedsOf(tab.recipe, useCatalogue.getState().nodeTypes) });
     }
     announce(count === 1 ? "Queued" : `${count} runs queued`);
     return true;

@@ -1,14 +1,15 @@
-/** One declared input as a labelled field; which kind of field, its port says. */
+/** One declared input as a labelled field. The control is the one that nodes have; a list gets a line for each item. */
 
 import { useId } from "react";
+import { uploadAddress } from "../../api/client";
 import type { InputPort } from "../../api/types";
-import { Icon } from "../../app/icons";
-import type { Value } from "../../model/recipe";
-import { FileField } from "./FileField";
+import { Widget } from "../../canvas/widgets/Widget";
+import { useTabs } from "../../commands/store";
+import { entryOf, seedMode, withSeedMode } from "../../model/layout";
+import type { End, Value } from "../../model/recipe";
+import { openMaskPainter } from "../mask/open";
 import type { FieldOf } from "./FormView";
-import { kindOf } from "./kind";
-import { NumberField } from "./NumberField";
-import { SeedField } from "./SeedField";
+import { itemsOf } from "./items";
 import { TextArea } from "./TextArea";
 
 interface Props {
@@ -21,123 +22,76 @@ interface Props {
 export function Field({ tab, field, problem, onChange }: Props) {
   const id = useId();
   const port = field.declared?.port ?? null;
-  const changed = port !== null && !port.required && !same(field.value, port.default);
   const about = field.description || port?.doc || "";
   return (
     <div className="form-field" data-input={field.name} data-problem={problem !== ""}>
-      <div className="form-label">
-        <label className="label" htmlFor={id}>
-          {field.title}
-        </label>
-        {changed && (
-          <button
-            type="button"
-            className="reset"
-            aria-label={`Reset ${field.title}`}
-            title={`Reset to ${String(port.default)}`}
-            onClick={() => onChange(undefined)}
-          >
-            <Icon name="undo" size={12} />
-          </button>
-        )}
-        {port?.unit && <span className="hint">{port.unit}</span>}
-      </div>
-      {port === null ? (
-        <p className="hint">…</p>
-      ) : (
-        <Control id={id} tab={tab} field={field} port={port} onChange={onChange} about={`${id}-about`} />
+      <label className="form-label" htmlFor={id}>
+        {field.title}
+      </label>
+      {port !== null && field.end !== null && (
+        <Control id={id} tab={tab} field={field} port={port} end={field.end} problem={problem} onChange={onChange} />
       )}
-      <p className="hint" id={`${id}-about`}>
-        {problem ? <span className="form-problem">{problem}</span> : about}
-      </p>
+      {problem !== "" && <p className="form-problem">{problem}</p>}
+      {about !== "" && <p className="hint">{about}</p>}
     </div>
   );
 }
 
-const same = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
-
-interface ControlProps {
+interface ControlProps extends Props {
   id: string;
-  tab: string;
-  field: FieldOf;
   port: InputPort;
-  about: string;
-  onChange: (value: Value | undefined) => void;
+  end: End;
 }
 
-function Control({ id, tab, field, port, about, onChange }: ControlProps) {
-  const { value } = field;
-  const common = { id, "aria-describedby": about };
-  switch (kindOf(port, value)) {
-    case "list":
-      return <ListField id={id} about={about} value={value} port={port} onChange={onChange} />;
-    case "choice":
-      return (
-        <select
-          {...common}
-          className="field"
-          value={JSON.stringify(value)}
-          onChange={(event) => onChange(JSON.parse(event.target.value) as Value)}
-        >
-          {!port.choices?.some((choice) => same(choice, value)) && (
-            <option value={JSON.stringify(value)}>
-              {value === null ? "Choose…" : `${String(value)} (not installed)`}
-            </option>
-          )}
-          {port.choices?.map((choice) => (
-            <option key={JSON.stringify(choice)} value={JSON.stringify(choice)}>
-              {String(choice)}
-            </option>
-          ))}
-        </select>
-      );
-    case "bool":
-      return (
-        <input
-          {...common}
-          type="checkbox"
-          className="switch"
-          checked={value === true}
-          onChange={(event) => onChange(event.target.checked)}
-        />
-      );
-    case "file":
-      return <FileField id={id} about={about} title={field.title} port={port} value={value} onChange={onChange} />;
-    case "seed":
-      return <SeedField id={id} about={about} tab={tab} field={field} onChange={onChange} />;
-    case "number":
-      return <NumberField id={id} about={about} title={field.title} port={port} value={value} onChange={onChange} />;
-    case "multiline":
-      return <TextArea id={id} about={about} value={typeof value === "string" ? value : ""} onChange={onChange} />;
-    default:
-      return (
-        <input
-          {...common}
-          className="field"
-          value={typeof value === "string" ? value : ""}
-          onChange={(event) => onChange(event.target.value)}
-        />
-      );
-  }
+function Control({ id, tab, field, port, end, problem, onChange }: ControlProps) {
+  const mode = useTabs((tabs) => {
+    const recipe = tabs.tabs.find((one) => one.id === tab)?.recipe;
+    return recipe && seedMode(entryOf(recipe, end.node), end.port);
+  });
+  const last = useTabs((tabs) => tabs.tabs.find((one) => one.id === tab)?.lastSeeds[`${end.node}.${end.port}`]);
+  if (Array.isArray(field.value)) return <ListField id={id} items={field.value} onChange={onChange} />;
+  const gesture = (phase: "start" | "end" | "cancel") => {
+    const { hold, release } = useTabs.getState();
+    if (phase === "start") hold(tab, field.title);
+    else release(tab, { cancel: phase === "cancel" });
+  };
+  return (
+    <Widget
+      look="form"
+      id={id}
+      port={port}
+      label={field.title}
+      value={field.value}
+      problem={problem}
+      onChange={onChange}
+      onGesture={gesture}
+      onPaint={(name) => openMaskPainter({ address: uploadAddress(name), name, onDone: (made) => onChange(made.name) })}
+      seed={
+        port.widget === "seed" && mode !== undefined
+          ? {
+              mode,
+              last,
+              setMode: (next) =>
+                void useTabs
+                  .getState()
+                  .edit(tab, `Seed ${next}`, (recipe) => withSeedMode(recipe, end.node, end.port, next)),
+            }
+          : undefined
+      }
+    />
+  );
 }
 
-/** A list: one item a line. */
-function ListField({ id, about, value, port, onChange }: Omit<ControlProps, "tab" | "field"> & { value: unknown }) {
-  const items = Array.isArray(value) ? value : [];
-  const numbers = items.every((item) => typeof item === "number") && /int|float/.test(port.type);
+function ListField({ id, items, onChange }: { id: string; items: readonly unknown[] } & Pick<Props, "onChange">) {
   return (
     <TextArea
       id={id}
-      about={about}
       value={items.map(String).join("\n")}
       rows={Math.min(8, Math.max(2, items.length))}
       onChange={(text) => {
-        const lines = text.split("\n");
-        if (!numbers) return onChange(lines);
-        const found = lines.map((line) => Number(line.trim()));
-        if (found.every(Number.isFinite) && !lines.includes("")) onChange(found);
+        const found = itemsOf(text, items);
+        if (found !== null) onChange(found);
       }}
-      draft
     />
   );
 }

@@ -4,7 +4,6 @@
  */
 
 import type { FormField as Declared } from "../../api/types";
-import { titleOf } from "../../app/format";
 import { Icon } from "../../app/icons";
 import { useChecked, useProblems } from "../../app/problems";
 import { showView } from "../../app/shell";
@@ -32,11 +31,11 @@ export function fieldsOf(recipe: Recipe, declared: readonly Declared[]): FieldOf
     const written = end && own(own(recipe.nodes, end.node)?.values, end.port);
     return {
       name,
-      title: input.title || found?.title || titleOf(name),
+      title: input.title || name.replaceAll("_", " "),
       description: input.description || found?.description || "",
       declared: found,
       end,
-      value: written ?? found?.value ?? found?.port?.default ?? null,
+      value: written,
     };
   });
 }
@@ -57,7 +56,7 @@ export function FormView({ tab }: { tab: string }) {
       (problem) => field.end && problem.place.startsWith(`nodes.${field.end.node}.values.${field.end.port}`),
     )?.message ?? "";
   return (
-    <div className="form-view" data-view="form">
+    <section className="form-view" aria-label="Form">
       <section className="form-side" aria-label="Inputs">
         <header>
           <h1>{recipe.title || "Untitled"}</h1>
@@ -87,6 +86,6 @@ export function FormView({ tab }: { tab: string }) {
         )}
       </section>
       <FormResults tab={tab} outputs={Object.keys(recipe.outputs ?? {})} />
-    </div>
+    </section>
   );
 }

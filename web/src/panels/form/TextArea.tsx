@@ -1,20 +1,17 @@
-/** A text of several lines that grows with what is in it. */
+/** A text of several lines that grows with what is in it. What is typed stays as it is until the focus leaves. */
 
 import { useLayoutEffect, useRef, useState } from "react";
 
 interface Props {
   id: string;
-  about: string;
   value: string;
-  rows?: number;
-  /** What is typed may be unfinished: it stays as it is until the focus leaves. */
-  draft?: boolean;
+  rows: number;
   onChange: (text: string) => void;
 }
 
 const TALLEST = 320;
 
-export function TextArea({ id, about, value, rows = 3, draft = false, onChange }: Props) {
+export function TextArea({ id, value, rows, onChange }: Props) {
   const ref = useRef<HTMLTextAreaElement>(null);
   const [typed, setTyped] = useState<string | null>(null);
   const shown = typed ?? value;
@@ -29,14 +26,13 @@ export function TextArea({ id, about, value, rows = 3, draft = false, onChange }
     <textarea
       ref={ref}
       id={id}
-      aria-describedby={about}
       className="field"
       rows={rows}
       value={shown}
       spellCheck={false}
       onBlur={() => setTyped(null)}
       onChange={(event) => {
-        if (draft) setTyped(event.target.value);
+        setTyped(event.target.value);
         onChange(event.target.value);
       }}
     />
