@@ -127,3 +127,9 @@ def test_no_text_of_a_request_becomes_a_header(server: Running, text: str) -> No
         given = server.get(f"/api/uploads/{quote(made.json['name'], safe='')}?download=1")
         assert "x-evil" not in given.headers
         assert given.status == 200
+
+
+def test_the_documentation_has_every_route() -> None:
+    text = (ROOT / "docs" / "http.md").read_text("utf-8")
+    told = {line.split("`")[1] for line in text.splitlines() if line.startswith(("| `GET", "| `P", "| `DELETE"))}
+    assert told == set(IDS)
