@@ -140,10 +140,12 @@ class Canvas:
     def command(self, title: str) -> None:
         """Do a command by its title, from the command palette."""
         self.press("Control+k")
-        expect(self.dialog("Commands")).to_be_visible()
+        commands = self.dialog("All commands")
+        expect(commands).to_be_visible()
         self.page.keyboard.type(title)
+        expect(commands.get_by_role("option", selected=True)).to_contain_text(title)
         self.press("Enter")
-        expect(self.dialog("Commands")).to_have_count(0)
+        expect(commands).to_have_count(0)
 
     def open_saved(self, title: str) -> None:
         """Open a saved recipe from the start page."""

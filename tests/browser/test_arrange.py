@@ -22,15 +22,15 @@ def places(document: Document) -> dict[str, list[float]]:
 def test_tidy_up_is_left_to_right_deterministic_and_one_step(canvas: Canvas) -> None:
     canvas.open(scattered())
     canvas.focus_pane()
-    canvas.command("tidy")
+    canvas.command("Tidy up")
     done = canvas.changed(lambda doc: places(doc) != places(scattered()))
     assert places(done)["picture"][0] < places(done)["blur"][0]
     assert done["nodes"] == scattered()["nodes"]
     canvas.press("Control+z")
     canvas.changed(lambda doc: doc == scattered())
-    canvas.command("tidy")
+    canvas.command("Tidy up")
     canvas.changed(lambda doc: doc == done)
-    canvas.command("tidy")
+    canvas.command("Tidy up")
     canvas.unchanged(done)
 
 
@@ -39,7 +39,7 @@ def test_tidy_up_on_a_selection_leaves_the_rest(canvas: Canvas) -> None:
     document["layout"] = {"a": {"at": [500, 0]}, "b": {"at": [0, 200]}, "c": {"at": [700, 300]}}
     canvas.open(document)
     canvas.select("a", "b")
-    canvas.command("tidy")
+    canvas.command("Tidy up")
     done = canvas.changed(lambda doc: places(doc) != places(document))
     assert places(done)["c"] == places(document)["c"]
     assert places(done)["a"][0] < places(done)["b"][0]
@@ -50,9 +50,9 @@ def test_align_and_distribute(canvas: Canvas) -> None:
     document["layout"] = {"a": {"at": [0, 0]}, "b": {"at": [310, 40]}, "c": {"at": [700, 90]}}
     canvas.open(document)
     canvas.select("a", "b", "c")
-    canvas.command("align top")
+    canvas.command("Align top")
     done = canvas.changed(lambda doc: len({at[1] for at in places(doc).values()}) == 1)
-    canvas.command("distribute horizontally")
+    canvas.command("Distribute horizontally")
     done = canvas.changed(lambda doc: doc != done)
     (a, b, c) = (places(done)[id][0] for id in "abc")
     sizes = {id: canvas.node(id).bounding_box()["width"] for id in "abc"}  # type: ignore[index]
@@ -106,7 +106,7 @@ def test_ports_show_their_type_by_colour_and_by_shape(canvas: Canvas) -> None:
 def test_a_sticky_note_is_layout_only(canvas: Canvas) -> None:
     canvas.open(chain())
     canvas.page.mouse.move(*canvas.empty(200))
-    canvas.command("note")
+    canvas.command("Add a note")
     canvas.page.keyboard.type("Remember this")
     canvas.focus_pane()
     done = canvas.changed(lambda doc: "Remember this" in str(doc["layout"]))

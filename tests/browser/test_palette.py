@@ -88,7 +88,7 @@ def test_the_keyboard_map_and_the_command_palette_show_the_same_commands(canvas:
     expect(keys).to_have_count(0)
 
     canvas.press("Control+k")
-    commands = canvas.dialog("Commands")
+    commands = canvas.dialog("All commands")
     canvas.page.keyboard.type("select all")
     expect(commands.get_by_role("option").first).to_contain_text("Select all")
     canvas.press("Enter")
@@ -101,7 +101,7 @@ def test_shortcuts_can_be_changed_and_are_kept(canvas: Canvas) -> None:
     canvas.focus_pane()
     canvas.press("?")
     keys = canvas.dialog("Keyboard")
-    keys.get_by_role("button", name="Mute").first.click()
+    keys.get_by_role("button", name="Keys of “Mute: does not run”").click()
     canvas.press("Alt+m")
     canvas.press("Escape")
     canvas.select("b")

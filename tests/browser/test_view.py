@@ -147,10 +147,8 @@ def test_the_minimap_drags_zooms_shows_failures_and_hides(canvas: Canvas) -> Non
     assert settled(canvas)[2] != zoom
 
     canvas.queue()
-    expect(minimap.locator('[class*="running"]')).to_have_count(1, timeout=60_000)
+    expect(minimap.locator('[data-state="running"]')).to_have_count(1, timeout=60_000)
     canvas.button("Cancel current").click()
     canvas.focus_pane()
-    canvas.press("Control+k")
-    canvas.page.keyboard.type("minimap")
-    canvas.press("Enter")
+    canvas.command("Show or hide the minimap")
     expect(minimap).to_have_count(0)
