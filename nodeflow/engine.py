@@ -223,7 +223,6 @@ class Engine:
         fail_fast: bool = False,
         record: bool = True,
         lock: str = "",
-        seal: Callable[[bytes], bytes] | None = None,
     ) -> Run:
         """Run a recipe to its end.
 
@@ -233,7 +232,6 @@ class Engine:
             values: whether the outputs' values are wanted in memory.
             on_plan: called with the plan (exports included) before anything runs.
             lock: digest of the lock that the recipe was compared with; pictures carry it.
-            seal: the last thing done to a picture's bytes before it is written, such as signing it.
 
         Raises:
             ProblemsError: if the recipe has problems. StoreError: if results cannot be written.
@@ -243,7 +241,11 @@ class Engine:
         exports: dict[str, int] = {}
         if out is not None:
             plan, exports = with_exports(plan, planner, export, values=values)
-        known = versions(self.catalogue)
+        known, seal = versions(self.catalogue), None
+        if self.settings.certificate.name:
+            from nodeflow.share.signing import sealing
+
+            seal = sealing(self.settings, planner, plan)
         publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports, lock, known, seal)
         publisher.check_writable()
         if on_plan is not None:

@@ -34,6 +34,7 @@ class Settings:
     ram_budget, disk_budget, weights_budget: bytes. device_cache_budget, device_weights_budget: the same on the
     accelerator. device: "auto", "cpu", "cuda", "cuda:1", "mps".
     threads: CPU threads for tensors; 0: one a physical core. deadline: seconds a node may take; 0: no limit.
+    certificate, private_key: PEM files that pictures are signed with (content credentials); none: they are not signed.
     """
 
     home: Path = field(default_factory=_default_home)
@@ -52,6 +53,8 @@ class Settings:
     device: str = "auto"
     threads: int = 0
     deadline: float = 0.0
+    certificate: Path = Path()
+    private_key: Path = Path()
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:

@@ -40,6 +40,7 @@ COMMANDS = {
     "diff": Entry("diff", "diff", _RESULTS),
     "test": Entry("expect", "run_expectations", _RESULTS),
     "verify": Entry("verify", "verify", _RESULTS),
+    "credentials": Entry("credentials", "credentials", _RESULTS),
     "why": Entry("why", "why", _RESULTS),
     "runs": Entry("runs", "app", _RESULTS),
     "cache": Entry("cache", "app", _RESULTS),

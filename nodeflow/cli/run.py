@@ -44,6 +44,7 @@ Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, c
     "nodeflow run output/image.png --set seed=8  a picture carries its recipe",
     "nodeflow run recipe.json --target decode  only what one node needs",
     "nodeflow run recipe.json --dry-run  what would run, and why",
+    "nodeflow run recipe.json --sign chain.pem --key key.pem  pictures with content credentials",
     "nodeflow run recipe.json --locked  only if everything is as it was locked",
     "nodeflow run - --json < recipe.json | jq .outputs",
 )
@@ -69,6 +70,13 @@ def run(
     lock: Annotated[
         Path | None, typer.Option("--lock", metavar="LOCK", help="The same with another lock than NAME.lock.json.")
     ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option("--sign", metavar="CERT", help="Sign pictures (C2PA) with this certificate chain (PEM)."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="KEY", help="The certificate's private key (PEM).")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while it runs.")] = False,
 ) -> None:
     """Run a recipe.
@@ -81,7 +89,9 @@ def run(
     from nodeflow.problems import ProblemsError
     from nodeflow.settings import Settings as Folders
 
-    engine = Engine(Folders.load(device=device), cache=not no_cache)
+    if (sign is None) != (key is None):
+        raise Stop(Exit.USAGE, "--sign CERT and --key KEY go together")
+    engine = Engine(Folders.load(device=device, certificate=sign, private_key=key), cache=not no_cache)
     try:
         source = read(file)
         with named(source):

@@ -219,8 +219,8 @@ def run_crate(data: bytes) -> None:
         for name, content in contents.items():
             try:
                 archive.writestr(name, content)
-            except (ValueError, UnicodeEncodeError, struct.error):
-                return
+            except (ValueError, IndexError, struct.error):
+                return  # no name for an entry
     found = refusal(lambda: inspect(io.BytesIO(buffer.getvalue())))
     if found is not None:
         assert found.lock.recipe == found.workflow.digest()
