@@ -176,6 +176,8 @@ export async function restoreDrafts(): Promise<void> {
   const there = await client.drafts().catch(() => []);
   const { order, active } = store.lastWindow();
   const found = store.merge(here, there, order);
+  const asked = new URLSearchParams(location.hash.slice(1)).get("draft"); // the link of `nodeflow serve FILE`
+  if (asked !== null) history.replaceState(null, "", location.pathname);
   let shown = "";
   for (const { draft, known } of found) {
     if (!(await store.claim(draft.id, order.includes(draft.id)))) continue;
@@ -190,7 +192,7 @@ export async function restoreDrafts(): Promise<void> {
     } catch {
       continue;
     }
-    if (draft.id === active) shown = id;
+    if (draft.id === (asked ?? active)) shown = id;
     if (draft.job > 0) followJob(id, draft.job);
     if (!known) void send(id).then(() => client.removeDraft(draft.id).catch(() => {}));
   }
