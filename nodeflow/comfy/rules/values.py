@@ -84,7 +84,7 @@ def _one_minus(value: Any) -> Any:
 
 FILE = Convert(_file, lambda v: v, "folders are parted by /")
 INPUT = Convert(_input, lambda v: v, "a name in the input folders")
-FAMILY = choice({"stable_diffusion": "auto", "sd3": "sd3", "sdxl": "sdxl", "flux": "flux"})
+FAMILY = choice({"stable_diffusion": "auto", "sd3": "sd3", "sdxl": "sdxl", "flux": "flux", "pixart": "pixart"})
 DTYPE = choice(
     {"default": "auto", "fp8_e4m3fn": "auto", "fp8_e4m3fn_fast": "auto", "fp8_e5m2": "auto"},
     "the precision is chosen by the file",

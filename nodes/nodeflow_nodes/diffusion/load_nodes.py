@@ -55,7 +55,7 @@ def handle_options(precision: str) -> dict[str, Any]:
 def load_checkpoint(model: Annotated[File, ModelFile("checkpoints")], precision: Precision = "auto") -> Checkpoint:
     """Load a whole model: denoiser, text encoder and VAE from one file or folder.
 
-    Takes a single `.safetensors` file (Stable Diffusion 1, 2, XL, 3, Flux; what it is is read from its header) or a
+    Takes a single `.safetensors` file (Stable Diffusion 1, 2, XL, 3, Flux, PixArt; which is read from its header) or a
     diffusers folder. Weights are read when they are first needed. A part that the file lacks is an error only where
     it is used; load it from a file of its own then.
 
@@ -108,7 +108,7 @@ def load_text_encoder(
     first: Annotated[File, ModelFile("text_encoders")],
     second: Annotated[File, ModelFile("text_encoders")] | None = None,
     third: Annotated[File, ModelFile("text_encoders")] | None = None,
-    family: Literal["auto", "sd1", "sd2", "sdxl", "sd3", "flux"] = "auto",
+    family: Literal["auto", "sd1", "sd2", "sdxl", "sd3", "flux", "pixart"] = "auto",
     t5_vocabulary: Annotated[File, ModelFile("text_encoders")] | None = None,
     use_t5: bool = True,
     precision: Precision = "auto",
@@ -123,7 +123,7 @@ def load_text_encoder(
         second: another, if the family has more.
         third: a third.
         family: whose conventions to follow. "auto": flux for CLIP-L with T5, sd3 for three, sdxl for CLIP-L with
-            OpenCLIP-G, sd2 for OpenCLIP-H, sd1 otherwise.
+            OpenCLIP-G, sd2 for OpenCLIP-H, sd3 for T5 alone, sd1 otherwise. PixArt reads T5 alone: choose pixart.
         t5_vocabulary: a folder with T5's `tokenizer.json` or `spiece.model`; needed with T5 from a single file.
         use_t5: off leaves T5 out although a file has it: zeros in its place, and much less memory.
         precision: as in `load_checkpoint`.

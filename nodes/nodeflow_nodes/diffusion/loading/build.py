@@ -66,6 +66,7 @@ def build(
     where: Path | str,
     kept: torch.dtype | None,
     optional: frozenset[str] = frozenset(),
+    finish: Callable[[Any], None] = lambda module: None,
 ) -> nn.Module:
     """Make a module on the meta device and give it `tensors` without copying them.
 
@@ -73,6 +74,7 @@ def build(
         make: builds the module; called with the meta device as default, so no memory is used and nothing is drawn.
         tensors: by parameter name; further ones are an error, except those in `optional`.
         where: what to call the file in messages.
+        finish: gives buffers that no file holds, and that are computed, their values.
         kept: the dtype weights are kept in; None: mixed, as stored, computed in float32 (see `keep_as_stored`).
 
     Raises:
@@ -91,6 +93,7 @@ def build(
     if wrong or missing or surplus:
         raise NodeError(_mismatch(where, type(module).__name__, wrong, missing, surplus))
     module.load_state_dict({name: tensors[name] for name in wanted}, strict=True, assign=True)
+    finish(module)
     restore_buffers(module)
     module.requires_grad_(False)
     module.eval()

@@ -34,6 +34,10 @@ class LoadedDenoiser(nn.Module):
         """The IP-Adapters that the network has, by name."""
         return frozenset()
 
+    @staticmethod
+    def finish(network: Any) -> None:
+        """Give the network's computed buffers their values."""
+
     def with_network(self, network: nn.Module) -> LoadedDenoiser:
         """The same description around another network (a patched one)."""
         return type(self)(self.spec, network, self.dtype).eval()
@@ -203,12 +207,53 @@ def places(references: Sequence[Tensor]) -> list[tuple[int, int]]:
     return found
 
 
+class PixArtDenoiser(LoadedDenoiser):
+    """PixArt-α and -Σ: latents as 2 x 2 patches, text as it is (T5 without padding), the picture's size (α, 1024)."""
+
+    @staticmethod
+    def finish(network: Any) -> None:
+        """The table of places, which is computed: sines and cosines of rows and columns."""
+        from diffusers.models.embeddings import get_2d_sincos_pos_embed
+
+        part = network.pos_embed
+        table = get_2d_sincos_pos_embed(
+            part.proj.out_channels,
+            part.base_size,
+            base_size=part.base_size,
+            interpolation_scale=part.interpolation_scale,
+            output_type="pt",
+            device=torch.device("cpu"),
+        )
+        part._buffers["pos_embed"] = table.float()[None]
+
+    def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
+        height, width = x.shape[-2:]
+        if height % 2 or width % 2:
+            x = nn.functional.pad(x, (0, width % 2, 0, height % 2), mode="circular")
+        pixels = [float(side * self.downscale) for side in (height, width)]
+        sizes = {
+            "resolution": torch.tensor([pixels], device=x.device).expand(x.shape[0], -1),
+            "aspect_ratio": torch.tensor([[pixels[0] / pixels[1]]], device=x.device).expand(x.shape[0], -1),
+        }
+        if not self.network.use_additional_conditions:
+            sizes = {"resolution": None, "aspect_ratio": None}
+        out = self.network(
+            x,
+            encoder_hidden_states=self.tokens(conditions, self.spec.config["caption_channels"]),
+            timestep=timestep,
+            added_cond_kwargs=sizes,
+            return_dict=False,
+        )[0]
+        return out[:, : self.latent_channels, :height, :width]  # the rest are the variances
+
+
 def load_denoiser(spec: DenoiserSpec, precision: str, device: str) -> LoadedDenoiser:
     """Build a denoiser and give it its weights."""
     kept, dtype = precisions(precision, device, spec.source)
     make, wrap = _network(spec)
+    finish = wrap.finish
     tensors = convert(spec.source.convert, read_source(spec.source, kept), spec.config)
-    network = build(make, tensors, device, where=spec.source.files[0], kept=kept)
+    network = build(make, tensors, device, where=spec.source.files[0], kept=kept, finish=finish)
     return wrap(spec, network, dtype).eval()
 
 
@@ -228,6 +273,8 @@ def _network(spec: DenoiserSpec) -> tuple[Callable[[], nn.Module], type[LoadedDe
         return library.maker("UNet2DConditionModel", config), LibraryUNetDenoiser
     if spec.architecture == "flux":
         return library.maker("FluxTransformer2DModel", config), FluxDenoiser
+    if spec.architecture == "pixart":
+        return library.maker("PixArtTransformer2DModel", config), PixArtDenoiser
     raise NodeError(f"no denoiser of architecture {spec.architecture!r} is known")
 
 

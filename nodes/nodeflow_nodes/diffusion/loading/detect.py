@@ -23,7 +23,7 @@ LORA_SIGN = re.compile(
 UPSCALE_SIGN = re.compile(
     r"(?:params_ema\.|params\.|module\.)?(?:body\.\d|model\.[01]\.|RRDB_trunk|layers\.0\.residual_group)"
 )
-FAMILY_NAMES = {**unet.NAMES, "sd3": "Stable Diffusion 3", "flux": "Flux"}
+FAMILY_NAMES = {**unet.NAMES, "sd3": "Stable Diffusion 3", "flux": "Flux", "pixart": "PixArt"}
 
 
 def kind(header: Header) -> str:
@@ -44,7 +44,8 @@ def kind(header: Header) -> str:
     if any(k in keys for k in ("input_blocks.0.0.weight", "joint_blocks.0.x_block.attn.qkv.weight",
                                "double_blocks.0.img_attn.qkv.weight", "diffusion_model.input_blocks.0.0.weight",
                                "diffusion_model.double_blocks.0.img_attn.qkv.weight", "conv_in.weight",
-                               "x_embedder.weight", "pos_embed.proj.weight")):  # fmt: skip
+                               "x_embedder.weight", "pos_embed.proj.weight",
+                               "blocks.0.cross_attn.q_linear.weight")):  # fmt: skip
         return "denoiser"
     if any(k.endswith("decoder.conv_in.weight") for k in keys) or "decoder.layers.0.weight" in keys:
         return "vae"
@@ -110,7 +111,12 @@ def describe(path: Path) -> ModelSpec:
 
 def _denoiser(header: Header) -> DenoiserSpec | None:
     for place in DENOISER_PLACES:
-        for read in (unet.describe, transformers.describe_sd3, transformers.describe_flux):
+        for read in (
+            unet.describe,
+            transformers.describe_sd3,
+            transformers.describe_flux,
+            transformers.describe_pixart,
+        ):
             if (found := read(header, place)) is not None:
                 return found
     return None
@@ -129,6 +135,6 @@ def _sample(header: Header) -> str:
     names = list(header.tensors)
     shown = ", ".join(f"{n} {list(header.tensors[n].shape)}" for n in names[:3])
     return (
-        f"It has {len(names)} tensors, such as {shown}; expected keys of Stable Diffusion 1, 2, XL, 3 or Flux "
+        f"It has {len(names)} tensors, such as {shown}; expected keys of Stable Diffusion 1, 2, XL, 3, Flux or PixArt "
         "(model.diffusion_model..., joint_blocks..., double_blocks...), of a VAE or of a CLIP or T5 text encoder"
     )

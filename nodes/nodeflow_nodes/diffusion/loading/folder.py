@@ -156,6 +156,8 @@ def _sampling(
     if prediction is None:
         raise NodeError(f"prediction_type {scheduler['prediction_type']!r}: expected 'epsilon' or 'v_prediction'")
     table: dict[str, Any] = {"kind": "ztsnr" if scheduler.get("rescale_betas_zero_snr") else "discrete"}
+    if architecture == "pixart" and "beta_schedule" not in scheduler:
+        table |= {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02}
     if "beta_schedule" in scheduler:
         table |= {
             "beta_schedule": scheduler["beta_schedule"],

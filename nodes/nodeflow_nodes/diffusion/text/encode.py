@@ -22,7 +22,8 @@ from .weights import Segment
 
 JOINT_WIDTH = 4096
 """SD3 pads CLIP's features to T5's width."""
-T5_LEAST = {"sd3": 77, "flux": 256}
+T5_LEAST = {"sd3": 77, "flux": 256, "single": 1}
+"""Tokens that T5's part of a prompt has at least; PixArt ("single") reads it without padding."""
 EMBEDDING = "embedding:"
 
 
@@ -210,7 +211,8 @@ class TextEncoders(nn.Module):
 
     def _single(self, prompts: dict[str, list[Segment]], skip: int | None) -> EncodedPrompt:
         encoder: Encoder = self.encoders[0]
-        tokens, pooled, projected = encoder.encode(self._chunks(encoder, prompts), skip)
+        placed = self._chunks(encoder, prompts, T5_LEAST["single"])
+        tokens, pooled, projected = encoder.encode(placed, skip)
         return EncodedPrompt(tokens, pooled if projected is None else projected)
 
     def _sdxl(self, prompts: dict[str, list[Segment]], skip: int | None) -> EncodedPrompt:

@@ -1,4 +1,4 @@
-"""SD3, SD3.5 and Flux: diffusion transformers in their original layouts."""
+"""SD3, SD3.5, Flux and PixArt: diffusion transformers in their original layouts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from nodeflow_nodes.diffusion.loading.spec import DenoiserSpec, Source
 SD3_SHIFT = 3.0
 FLUX_SHIFT = 1.15
 FLUX_HEAD = 128
+PIXART_TABLE = {"kind": "discrete", "beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02}
+SIGMA_TOKENS = 300
+"""Tokens of PixArt-Σ's empty prompt; PixArt-α's has 120."""
 
 
 def count(header: Header, prefix: str, name: str) -> int:
@@ -94,4 +97,48 @@ def describe_flux(header: Header, prefix: str) -> DenoiserSpec | None:
         in_channels=inputs[1] // 4,
         latent_scale=0.3611,
         latent_shift=0.1159,
+    )
+
+
+def describe_pixart(header: Header, prefix: str) -> DenoiserSpec | None:
+    """PixArt's transformer: 16 heads; `csize_embedder` means that it reads the picture's size (α, 1024 pixels).
+
+    The picture's size that it was trained on is that of `pos_embed`, which is stored but not read; if it is not there,
+    512 pixels for α without `csize_embedder`, else 1024.
+    """
+    layers = count(header, prefix, "blocks")
+    patches = header.shape(f"{prefix}x_embedder.proj.weight")
+    text = header.shape(f"{prefix}y_embedder.y_proj.fc1.weight")
+    out = header.shape(f"{prefix}final_layer.linear.weight")
+    if not layers or f"{prefix}t_block.1.weight" not in header.tensors or not patches or not text or not out:
+        return None
+    width, channels, patch = patches[0], patches[1], patches[2]
+    places = header.shape(f"{prefix}pos_embed")
+    sized = f"{prefix}csize_embedder.mlp.0.weight" in header.tensors
+    empty = header.shape(f"{prefix}y_embedder.y_embedding")
+    newer = empty is not None and empty[0] == SIGMA_TOKENS
+    side = round(places[-2] ** 0.5) * patch if places else 128 if sized or newer else 64
+    scale = side / 64 if newer else max(side // 64, 1)
+    config = {
+        "num_attention_heads": 16,
+        "attention_head_dim": width // 16,
+        "in_channels": channels,
+        "out_channels": out[0] // (patch * patch),
+        "num_layers": layers,
+        "cross_attention_dim": width,
+        "sample_size": side,
+        "patch_size": patch,
+        "caption_channels": text[1],
+        "interpolation_scale": scale,
+        "use_additional_conditions": sized,
+    }
+    return DenoiserSpec(
+        family="pixart",
+        architecture="pixart",
+        config=config,
+        source=Source((header.path,), prefix, "pixart"),
+        sigma_table=dict(PIXART_TABLE),
+        latent_channels=channels,
+        in_channels=channels,
+        latent_scale=0.18215,
     )
