@@ -41,21 +41,19 @@ class Fold(nn.Module):
         return x + self.conv(x)
 
 
-class Eye(nn.Sequential):
+def eye(outputs: int) -> nn.Sequential:
     """What looks at latents: the encoder of the first stage and the critic of the second."""
-
-    def __init__(self, outputs: int) -> None:
-        super().__init__(
-            nn.Conv2d(4, 32, 3, padding=1),
-            Fold(32),
-            nn.Conv2d(32, 80, 4, 2, 1),
-            Fold(80),
-            nn.Conv2d(80, 128, 4, 2, 1),
-            Fold(128),
-            nn.LeakyReLU(0.2),
-            nn.Flatten(),
-            nn.Linear(128 * 16, outputs),
-        )
+    return nn.Sequential(
+        nn.Conv2d(4, 32, 3, padding=1),
+        Fold(32),
+        nn.Conv2d(32, 80, 4, 2, 1),
+        Fold(80),
+        nn.Conv2d(80, 128, 4, 2, 1),
+        Fold(128),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(128 * 16, outputs),
+    )
 
 
 def begin(network: nn.Module) -> nn.Module:
@@ -78,7 +76,7 @@ class Copyist(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.eye = begin(Eye(2 * LATENT))
+        self.eye = begin(eye(2 * LATENT))
         self.generator = begin(stack(STEM))
         self.hint = nn.Sequential(nn.LayerNorm(72), nn.Linear(72, 16))
 
@@ -98,7 +96,7 @@ class Game(nn.Module):
         super().__init__()
         self.generator = copyist.generator
         self.anchor = copyist.eye.requires_grad_(False)
-        self.critic = Eye(1)
+        self.critic = eye(1)
         self.critic[:-1].load_state_dict(copyist.eye[:-1].state_dict())
 
 
@@ -156,8 +154,8 @@ def load(name: str = "gan") -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first-steps", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--first-steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=2000)
     options = parser.parse_args()
     workers(1)
     data = base.dataset("plain", base.POOL, base.plain)
@@ -174,6 +172,7 @@ def main() -> None:
         decay=0.5,
         weight_decay=0.0,
         clip=100.0,
+        bf16=True,
         save_every=240,
     )
     game = Game(copyist).train().requires_grad_(True)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from training import base, captions, judge, sampler, text_encoder, vae, world
 from training.loop import Loss, Settings, averaged, home, rng, train, workers
+from training.shipped import UNET, fill
 
 CONFIG = {
     "sample_size": 16,
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--name", default="unet")
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--from-shipped", action="store_true", help="begin with the exported weights, not at random")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     workers(options.workers)
@@ -156,6 +158,8 @@ def main() -> None:
         save_every=360,
     )
     student = Student(build())
+    if options.from_shipped:
+        fill(student.unet, "unet", UNET).requires_grad_(True).train()
     train(settings, student, _loss(data, scenes, encoder, schedule().alphas_cumprod), on_save=report)
 
 
