@@ -4,6 +4,10 @@ import { useEffect } from "react";
 import { loadCatalogue } from "../api/catalogue";
 import { connect } from "../api/connect";
 import { onSignedOut } from "../api/http";
+import { registerCanvasCommands } from "../canvas/actions";
+import { CommandPalette } from "../canvas/CommandPalette";
+import { KeyboardMap } from "../canvas/KeyboardMap";
+import { installKeys } from "../commands/keys";
 import { useTabs } from "../commands/store";
 import { Gallery } from "../panels/Gallery";
 import { Compare } from "../panels/look/Compare";
@@ -38,7 +42,9 @@ function start(): () => void {
     watchRuns(),
     watchFiles(),
     watchTitle(),
+    registerCanvasCommands(),
     registerCommands(),
+    installKeys(),
     connect(),
   ];
   void loadCatalogue();
@@ -66,6 +72,8 @@ export function App() {
       <Looking />
       <MaskPainter />
       <Dialogs />
+      <CommandPalette />
+      <KeyboardMap />
       <DropZone />
       <Toasts />
     </div>

@@ -1,12 +1,13 @@
 /** A tab's page: its own small bar, and its recipe as a graph or as a form. */
 
 import { useRef } from "react";
+import { GraphCanvas } from "../canvas/GraphCanvas";
 import { isDirty, type Tab, useTabs } from "../commands/store";
 import { run } from "../commands/table";
 import { FormView } from "../panels/form/FormView";
+import { ResultsTray } from "../panels/ResultsTray";
 import { useDrafts } from "./drafts";
 import { closeTab, download, save } from "./files";
-import { GraphCanvas } from "./graphStub";
 import { Icon } from "./icons";
 import { useFailures, useProblems } from "./problems";
 import { set, showView, toggleDock, useShell, viewOf } from "./shell";
@@ -19,7 +20,14 @@ export function WorkView() {
   return (
     <div className="work" id="tab-panel" role="tabpanel" aria-label={tab.title}>
       <WorkBar tab={tab} view={view} />
-      {view === "form" ? <FormView key={tab.id} tab={tab.id} /> : <GraphCanvas key={tab.id} tabId={tab.id} />}
+      {view === "form" ? (
+        <FormView key={tab.id} tab={tab.id} />
+      ) : (
+        <div className="graph-page">
+          <GraphCanvas key={tab.id} tabId={tab.id} />
+          <ResultsTray tab={tab.id} />
+        </div>
+      )}
     </div>
   );
 }

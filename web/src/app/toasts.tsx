@@ -1,9 +1,11 @@
-/** Short notices at the foot of the page, and what screen readers are told. */
+/** Short notices at the foot of the page, and what screen readers are told where the graph does not say it itself. */
 
 import { useEffect } from "react";
 import { create } from "zustand";
 import { useAnnouncements } from "../commands/announce";
+import { useTabs } from "../commands/store";
 import { Icon } from "./icons";
+import { useShell, viewOf } from "./shell";
 
 export interface Toast {
   id: number;
@@ -31,13 +33,14 @@ export function toast(text: string, kind: Toast["kind"] = "info", action?: Toast
 export function Toasts() {
   const toasts = useNotices((now) => now.toasts);
   const said = useAnnouncements();
+  const heard = useShell((shell) => shell.page === "tab" && viewOf(shell.views, useTabs.getState().active) === "graph");
   useEffect(() => {
-    if (said.kind === "refused" && said.count > 0) toast(said.text, "bad");
-  }, [said]);
+    if (!heard && said.kind === "refused" && said.count > 0) toast(said.text, "bad");
+  }, [said, heard]);
   return (
     <>
       <div className="visually-hidden" role="status" aria-live="polite" aria-label="Run states">
-        <span key={said.count}>{said.text}</span>
+        {!heard && <span key={said.count}>{said.text}</span>}
       </div>
       <section className="toasts" aria-label="Notices" aria-live="polite">
         {toasts.map((item) => (

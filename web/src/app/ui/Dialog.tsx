@@ -1,6 +1,6 @@
 /** A modal dialog: the browser's own, so focus stays inside, Escape closes it and focus goes back afterwards. */
 
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { Icon } from "../icons";
 
 interface Props {
@@ -14,7 +14,7 @@ interface Props {
 export function Dialog({ title, onClose, children, foot, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
     return () => dialog?.close();

@@ -1,6 +1,6 @@
 /** A window over everything, for looking: the browser's own modal dialog, with tools above and facts beside. */
 
-import { type KeyboardEvent, type ReactNode, useEffect, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, useLayoutEffect, useRef } from "react";
 import { Icon } from "../../app/icons";
 
 interface Props {
@@ -14,7 +14,7 @@ interface Props {
 
 export function FullScreen({ label, onClose, tools, side, children, onKeyDown }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
     return () => dialog?.close();

@@ -1,3 +1,0 @@
-export function GraphCanvas({ tabId }: { tabId: string }) {
-  return <div className="graph-canvas" data-tab-id={tabId} />;
-}
