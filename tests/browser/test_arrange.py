@@ -50,7 +50,7 @@ def test_align_and_distribute(canvas: Canvas) -> None:
     document["layout"] = {"a": {"at": [0, 0]}, "b": {"at": [310, 40]}, "c": {"at": [700, 90]}}
     canvas.open(document)
     canvas.select("a", "b", "c")
-    canvas.command("Align top")
+    canvas.command("Align top sides")
     done = canvas.changed(lambda doc: len({at[1] for at in places(doc).values()}) == 1)
     canvas.command("Distribute horizontally")
     done = canvas.changed(lambda doc: doc != done)

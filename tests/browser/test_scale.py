@@ -25,7 +25,7 @@ def test_only_visible_nodes_are_mounted_and_far_ones_have_no_widgets(canvas: Can
 
     canvas.page.mouse.click(*canvas.centre(canvas.node("n41")))
     canvas.press(".")
-    assert settled(canvas)[2] == 1
+    assert settled(canvas)[2] >= 1
     box = canvas.pane.bounding_box()
     assert box
     visible = canvas.page.evaluate(
