@@ -1,0 +1,188 @@
+/**
+ * The canvas of a tab. React Flow draws and tells what the pointer does; the document changes only by edits, and what is
+ * drawn is derived from it. One of these is mounted for each view (a tab and the subgraph that it looks at).
+ */
+
+import {
+  Background,
+  BackgroundVariant,
+  ConnectionMode,
+  PanOnScrollMode,
+  ReactFlow,
+  ReactFlowProvider,
+  SelectionMode,
+} from "@xyflow/react";
+import "@xyflow/react/dist/base.css";
+import { useEffect, useMemo, useRef } from "react";
+import { useCatalogue } from "../api/catalogue";
+import { useSettings } from "../app/settings";
+import { installKeys } from "../commands/keys";
+import { placeOf, useTabs } from "../commands/store";
+import { definitionAt } from "../model/scope";
+import { GRID } from "../model/tidy";
+import { Announcer } from "./Announcer";
+import { registerCanvasCommands } from "./actions";
+import { GhostView, InterfaceView, RerouteView } from "./BorderViews";
+import { Breadcrumb } from "./Breadcrumb";
+import { noteDrawn } from "./boxes";
+import { CommandPalette } from "./CommandPalette";
+import { ContextMenu } from "./ContextMenu";
+import { installClipboard } from "./clipboard";
+import { useConnecting } from "./connecting";
+import { FrameView } from "./FrameView";
+import { FlowCache, type FlowEdge, type FlowNode } from "./flow";
+import { KeyboardMap } from "./KeyboardMap";
+import { Knife } from "./Knife";
+import { Minimap } from "./Minimap";
+import { NodeView } from "./NodeView";
+import { NoteView } from "./NoteView";
+import { Palette } from "./Palette";
+import { Tools } from "./Tools";
+import { useGestures } from "./useGestures";
+import { useView } from "./useView";
+import { DraftWire, WireView } from "./WireView";
+import { isValid } from "./wiring";
+import "./canvas.css";
+import "./parts.css";
+
+const nodeTypes = {
+  op: NodeView,
+  group: FrameView,
+  note: NoteView,
+  reroute: RerouteView,
+  interface: InterfaceView,
+  ghost: GhostView,
+};
+const edgeTypes = { wire: WireView };
+const SNAP: [number, number] = [GRID, GRID];
+const MULTI = ["Shift", "Control", "Meta"];
+
+export function GraphCanvas({ tabId }: { tabId: string }) {
+  const place = useTabs((state) => {
+    const tab = state.tabs.find((t) => t.id === tabId);
+    return tab ? placeOf(tab).join("/") : null;
+  });
+  if (place === null) return null;
+  return (
+    <ReactFlowProvider key={`${tabId}:${place}`}>
+      <Canvas tab={tabId} place={place} />
+    </ReactFlowProvider>
+  );
+}
+
+/** Commands, keys and the clipboard; once for the page. C2's shell may mount it without a canvas. */
+export function useCanvasCommands(): void {
+  useEffect(() => {
+    const stops = [registerCanvasCommands(), installKeys(), installClipboard()];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }, []);
+}
+
+/** Dialogs that belong to the whole page: all commands, the keyboard map. */
+export function CanvasDialogs() {
+  useCanvasCommands();
+  return (
+    <>
+      <CommandPalette />
+      <KeyboardMap />
+    </>
+  );
+}
+
+const coarse = typeof matchMedia === "function" && matchMedia("(pointer: coarse)").matches;
+
+function Canvas({ tab, place }: { tab: string; place: string }) {
+  const root = useRef<HTMLDivElement>(null);
+  const cache = useRef<FlowCache>(null);
+  cache.current ??= new FlowCache();
+  const recipe = useTabs((state) => state.tabs.find((t) => t.id === tab)?.recipe);
+  const selection = useTabs((state) => state.tabs.find((t) => t.id === tab)?.selection);
+  const lines = useTabs((state) => state.tabs.find((t) => t.id === tab)?.selectedWires);
+  const nodeTypesKnown = useCatalogue((catalogue) => catalogue.nodeTypes);
+  const state = useCatalogue((catalogue) => catalogue.state);
+  const { wheel, snap, minimap } = useSettings();
+  const at = useMemo(() => (place === "" ? [] : place.split("/")), [place]);
+  const flow = useMemo(() => {
+    if (!recipe || !selection || !lines) return { nodes: [], edges: [] };
+    return (cache.current as FlowCache).derive(tab, recipe, at, { nodeTypes: nodeTypesKnown }, selection, lines);
+  }, [tab, recipe, at, nodeTypesKnown, selection, lines]);
+  const scope = recipe && (definitionAt(recipe, at) ?? recipe);
+  if (scope) noteDrawn(tab, scope, flow.nodes);
+  const start = useMemo(() => useTabs.getState().tabs.find((t) => t.id === tab)?.viewports[place], [tab, place]);
+  useView(tab, place, root);
+  const gestures = useGestures(tab, place, root);
+  const wiring = useConnecting((connecting) => connecting.origin !== null);
+  return (
+    <section
+      ref={root}
+      className="nf-canvas"
+      aria-label="Canvas: Tab adds a node, arrow keys go to the nodes"
+      data-canvas=""
+      data-place={place}
+      data-wiring={wiring || undefined}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: the pane takes keys: Tab adds, arrows go to the nodes
+      tabIndex={0}
+      {...gestures.root}
+    >
+      <ReactFlow<FlowNode, FlowEdge>
+        nodes={flow.nodes}
+        edges={flow.edges}
+        nodeTypes={nodeTypes}
+        edgeTypes={edgeTypes}
+        {...gestures.flow}
+        isValidConnection={isValid}
+        connectionLineComponent={DraftWire}
+        connectionMode={ConnectionMode.Strict}
+        connectionRadius={26}
+        defaultViewport={start}
+        fitView={start === undefined}
+        fitViewOptions={{ padding: 0.14, maxZoom: 1, minZoom: 0.15 }}
+        minZoom={0.08}
+        maxZoom={2.5}
+        onlyRenderVisibleElements
+        snapToGrid={snap}
+        snapGrid={SNAP}
+        deleteKeyCode={null}
+        selectionKeyCode={null}
+        multiSelectionKeyCode={MULTI}
+        zoomActivationKeyCode={null}
+        panActivationKeyCode="Space"
+        panOnDrag={coarse ? true : [1]}
+        selectionOnDrag={!coarse}
+        selectionMode={SelectionMode.Partial}
+        panOnScroll={wheel === "pan"}
+        panOnScrollMode={PanOnScrollMode.Free}
+        zoomOnScroll={wheel === "zoom"}
+        zoomOnPinch
+        zoomOnDoubleClick={false}
+        noPanClassName={coarse ? "nopan" : "nf-nopan"}
+        elevateNodesOnSelect
+        edgesFocusable={false}
+        edgesReconnectable
+        reconnectRadius={12}
+        nodeDragThreshold={2}
+        disableKeyboardA11y={false}
+        proOptions={{ hideAttribution: true }}
+      >
+        <Background variant={BackgroundVariant.Dots} gap={GRID} size={1.4} color="var(--grid-dot)" />
+        {minimap && flow.nodes.length > 0 && <Minimap />}
+      </ReactFlow>
+      <Breadcrumb tab={tab} />
+      <Tools tab={tab} />
+      <Knife tab={tab} root={root} />
+      <Palette tab={tab} />
+      <ContextMenu tab={tab} />
+      <Announcer />
+      {state === "ready" && flow.nodes.length === 0 && (
+        <div className="nf-empty">
+          <p>
+            Double click, or press <kbd>Tab</kbd>, to add the first node.
+          </p>
+          <p className="hint">Drop a picture or a recipe here to open what made it.</p>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,216 @@
+/**
+ * A node: title, ports, widgets. Drawn again only when what it shows has changed; where it lies and how far its run is
+ * are not part of that. From afar it is its title on its colour, with the ports where they are.
+ */
+
+import { type NodeProps, useStore } from "@xyflow/react";
+import { memo, useMemo } from "react";
+import { useLive } from "../api/live";
+import { spotOf } from "../app/place";
+import { useProblems } from "../app/problems";
+import { editView, placeOf, useTabs } from "../commands/store";
+import { renameNode, setTitle } from "../model/edits";
+import { eventPrefix } from "../model/scope";
+import type { Row } from "../model/shape";
+import type { OpData, OpNode } from "./flow";
+import { Field } from "./NodeField";
+import { NodeFoot, NodeProgress } from "./NodeStatus";
+import { Port } from "./Port";
+import { Rename } from "./Rename";
+import { colour, withColour } from "./types";
+import { useUi } from "./ui";
+
+export const FAR = 0.4;
+export const useFar = (): boolean => useStore((state) => state.transform[2] < FAR);
+
+/** The name that a node has in events: with the nodes that lead to the subgraph it is in. */
+export function useEventName(tab: string, id: string): string {
+  return useTabs((state) => {
+    const path = state.tabs.find((t) => t.id === tab)?.path;
+    return path?.length ? eventPrefix(path) + id : id;
+  });
+}
+
+/** What is wrong with a node of the scope that is looked at; the same list while it stays the same. */
+export function useNodeProblems(tab: string, id: string) {
+  const all = useProblems(tab);
+  const place = useTabs((state) => {
+    const found = state.tabs.find((t) => t.id === tab);
+    return found ? placeOf(found).join("/") : "";
+  });
+  return useMemo(
+    () =>
+      all.flatMap((problem) => {
+        const spot = spotOf(problem.place);
+        return spot?.node === id && spot.at.join("/") === place ? [{ ...problem, port: spot.port }] : [];
+      }),
+    [all, id, place],
+  );
+}
+
+export const NodeView = memo(
+  function NodeView({ data, selected }: NodeProps<OpNode>) {
+    const { tab, id, node, ports, entry, shape } = data;
+    const far = useFar();
+    const name = useEventName(tab, id);
+    const state = useStateOf(tab, name);
+    const problems = useNodeProblems(tab, id);
+    const worst = problems.find((p) => p.severity === "error") ?? problems[0];
+    const category = ports.type?.category.split("/")[0] ?? (ports.definition ? "subgraph" : "");
+    return (
+      <div
+        className="nf-node"
+        data-node-id={id}
+        data-state={state}
+        data-mode={node.mode}
+        data-selected={selected || undefined}
+        data-unknown={ports.unknown || undefined}
+        data-collapsed={entry.collapsed || undefined}
+        data-far={far || undefined}
+        data-problem={worst?.severity}
+        data-category={category}
+        data-definition={ports.definition}
+        style={entry.colour ? withColour(entry.colour) : undefined}
+      >
+        <Header data={data} far={far} name={name} count={problems.length} worst={worst} />
+        {!far && shape.rows.map((row) => <RowView key={row.key} row={row} data={data} problems={problems} />)}
+        {!far && ports.unknown && <p className="nf-unknown">not installed</p>}
+        {shape.spots.map((spot) => {
+          const list = spot.side === "in" ? ports.inputs : ports.outputs;
+          const port = list.find((p) => p.name === spot.name);
+          return (
+            <Port
+              key={`${spot.side}:${spot.name}`}
+              node={id}
+              side={spot.side}
+              name={spot.name}
+              type={port?.type ?? "any"}
+              y={spot.y}
+              doc={port?.doc}
+              required={port !== undefined && "required" in port && port.required === true}
+              linked={spot.side === "out" || Object.hasOwn(node.links ?? {}, spot.name) || spot.name in data.fed}
+            />
+          );
+        })}
+        {!far && <NodeFoot tab={tab} name={name} below={shape.height} />}
+      </div>
+    );
+  },
+  (a, b) => a.data === b.data && a.selected === b.selected,
+);
+
+function useStateOf(tab: string, name: string): string | undefined {
+  return useLive((live) => live.node(live.followed[tab], name)?.state);
+}
+
+interface HeaderProps {
+  data: OpData;
+  far: boolean;
+  name: string;
+  count: number;
+  worst: { message: string; severity: string } | undefined;
+}
+
+function Header({ data, far, name, count, worst }: HeaderProps) {
+  const { tab, id, node, ports } = data;
+  const renaming = useUi((ui) => ui.renaming === id);
+  const title = node.title || ports.title;
+  const named = title.toLowerCase().replace(/[^a-z0-9]+/g, "_") === id.replace(/_\d+$/, "");
+  const help = [ports.type?.summary, `${node.op}`, ports.type?.deprecated && `Deprecated: ${ports.type.deprecated}`];
+  return (
+    <div className="nf-head" title={far ? undefined : help.filter(Boolean).join("\n")}>
+      {node.mode === "muted" && <ModeGlyph mode="muted" />}
+      {node.mode === "bypassed" && <ModeGlyph mode="bypassed" />}
+      {ports.definition !== undefined && <span className="nf-sub" aria-hidden="true" />}
+      {renaming ? (
+        <Rename
+          label="Id of the node, or a title after a blank"
+          value={node.title ? `${id} ${node.title}` : id}
+          onDone={(text) => {
+            const [next = id, ...words] = text.trim().split(/\s+/);
+            editView(tab, "Rename", (scope) => setTitle(renameNode(scope, id, next), next, words.join(" ")));
+          }}
+        />
+      ) : (
+        <span className="nf-title">
+          {title}
+          {!named && <span className="nf-id">{id}</span>}
+        </span>
+      )}
+      {node.each?.length || node.product?.length ? (
+        <span className="nf-tag">{node.each?.length ? "each" : "product"}</span>
+      ) : null}
+      {count > 0 && (
+        <span
+          className="nf-badge"
+          data-severity={worst?.severity}
+          title={worst?.message}
+          role="img"
+          aria-label={`${count === 1 ? "Problem" : `${count} problems`}: ${worst?.message}`}
+        >
+          {count}
+        </span>
+      )}
+      {!far && <NodeProgress tab={tab} name={name} />}
+    </div>
+  );
+}
+
+/** Distinct by shape as well as by colour: a struck circle does not run, an arrow passes through. */
+function ModeGlyph({ mode }: { mode: "muted" | "bypassed" }) {
+  return (
+    <svg className="nf-mode" viewBox="0 0 14 14" width="14" height="14" role="img" aria-label={mode}>
+      {mode === "muted" ? (
+        <path d="M7 1.5a5.5 5.5 0 1 0 0 11a5.5 5.5 0 1 0 0-11ZM3.2 3.2l7.6 7.6" />
+      ) : (
+        <path d="M1 9.5h2.5C6 9.5 5 3.5 7.5 3.5S9 9.5 11 9.5h1.5M10.3 7.2l2.5 2.3-2.5 2.3" />
+      )}
+    </svg>
+  );
+}
+
+type Problems = ReturnType<typeof useNodeProblems>;
+
+function RowView({ row, data, problems }: { row: Row; data: OpData; problems: Problems }) {
+  const style = { top: row.top, height: row.height };
+  if (row.kind === "ports") {
+    return (
+      <div className="nf-row" style={style}>
+        {row.input && <PortName data={data} port={row.input} />}
+        {row.output && (
+          <span className="nf-out" title={row.output.doc}>
+            {row.output.name in data.shown && (
+              <b
+                className="nf-shown"
+                title={`Declared output “${data.shown[row.output.name]}”`}
+                style={{ color: colour("green") }}
+              >
+                ◂
+              </b>
+            )}
+            {row.output.name.replace(/_/g, " ")}
+          </span>
+        )}
+      </div>
+    );
+  }
+  if (row.input === undefined) return null;
+  const problem = problems.find((p) => p.port === row.input?.name)?.message;
+  return (
+    <div className="nf-row" data-kind={row.kind} data-input={row.input.name} style={style}>
+      <Field data={data} port={row.input} problem={problem} />
+    </div>
+  );
+}
+
+function PortName({ data, port }: { data: OpData; port: { name: string; required: boolean; doc: string } }) {
+  const linked = Object.hasOwn(data.node.links ?? {}, port.name) || port.name in data.fed;
+  const mapped = data.node.each?.includes(port.name) || data.node.product?.includes(port.name);
+  return (
+    <span className="nf-in" data-missing={(port.required && !linked) || undefined} title={port.doc}>
+      {port.name.replace(/_/g, " ")}
+      {mapped && <span className="nf-tag">each</span>}
+      {port.name in data.fed && <span className="nf-fed" title={`Declared input “${data.fed[port.name]}”`} />}
+    </span>
+  );
+}

@@ -1,0 +1,489 @@
+/**
+ * From the recipe to React Flow's arrays. Every object is kept as long as nothing that it shows has changed, so one edit
+ * makes one new node, and what is selected or where things lie never makes a node's view draw again.
+ */
+
+import type { Edge, Node, NodeHandle } from "@xyflow/react";
+import { Position } from "@xyflow/react";
+import type { Catalogue } from "../api/catalogue";
+import { sameValue } from "../model/json";
+import { type Entry, entryOf, type Group, groups, type Note, notes, type Point, reroutes } from "../model/layout";
+import { definitionPorts, outputType, type Ports, portsOf, usedOutputs } from "../model/ports";
+import { endOf, endText, own, type Recipe, type RecipeNode, SUBWORKFLOW, type Wire, wires } from "../model/recipe";
+import { definitionAt } from "../model/scope";
+import { HEADER, PORT, type Shape, shapeOf } from "../model/shape";
+import { snap, tidy } from "../model/tidy";
+
+export const INPUTS = "interface:inputs";
+export const OUTPUTS = "interface:outputs";
+const HANDLE = 12;
+
+export interface OpData extends Record<string, unknown> {
+  tab: string;
+  id: string;
+  node: RecipeNode;
+  ports: Ports;
+  entry: Entry;
+  shape: Shape;
+  /** By port, the declared input that feeds it. */
+  fed: Readonly<Record<string, string>>;
+  /** By output port, the declared outputs that it is. */
+  shown: Readonly<Record<string, string>>;
+}
+export interface GroupData extends Record<string, unknown> {
+  tab: string;
+  index: number;
+  group: Group;
+}
+export interface NoteData extends Record<string, unknown> {
+  tab: string;
+  note: Note;
+}
+export interface RerouteData extends Record<string, unknown> {
+  tab: string;
+  from: string;
+  to: string;
+  index: number;
+  type: string;
+}
+export interface InterfaceData extends Record<string, unknown> {
+  tab: string;
+  side: "inputs" | "outputs";
+  ports: readonly { name: string; type: string }[];
+}
+
+export type OpNode = Node<OpData, "op">;
+export type GroupNode = Node<GroupData, "group">;
+export type NoteNode = Node<NoteData, "note">;
+export type RerouteNode = Node<RerouteData, "reroute">;
+export type InterfaceNode = Node<InterfaceData, "interface">;
+export type GhostNode = Node<Record<string, never>, "ghost">;
+export type FlowNode = OpNode | GroupNode | NoteNode | RerouteNode | InterfaceNode | GhostNode;
+
+export interface WireData extends Record<string, unknown> {
+  type: string;
+  points: readonly Point[];
+  quiet: boolean;
+  list: boolean;
+}
+export type FlowEdge = Edge<WireData, "wire">;
+
+export interface Flow {
+  readonly nodes: FlowNode[];
+  readonly edges: FlowEdge[];
+}
+
+export const wireId = (wire: Wire): string => `${endText(wire.from)}→${endText(wire.to)}#${wire.index}`;
+export const rerouteId = (from: string, to: string, index: number): string => `reroute:${from}→${to}#${index}`;
+
+/** What is derived for one view of one tab; kept between edits. */
+export class FlowCache {
+  private nodes = new Map<string, FlowNode>();
+  private edges = new Map<string, FlowEdge>();
+  private places = new Map<string, Point>();
+  private placesOf: unknown;
+
+  /** The arrays for a scope. `selection` and `lines`: what is selected of each. */
+  derive(
+    tab: string,
+    recipe: Recipe,
+    at: readonly string[],
+    catalogue: Pick<Catalogue, "nodeTypes">,
+    selection: ReadonlySet<string>,
+    lines: ReadonlySet<string>,
+  ): Flow {
+    const scope = definitionAt(recipe, at) ?? recipe;
+    const frames = groups(scope);
+    const declared = declarations(scope);
+    const folded = foldedNodes(scope, frames);
+    const found = new Map<string, FlowNode>();
+    const list: FlowNode[] = [];
+    const keep = (node: FlowNode) => {
+      const before = this.nodes.get(node.id);
+      const same = before !== undefined && sameNode(before, node);
+      const kept = same ? before : node;
+      found.set(node.id, kept);
+      list.push(kept);
+    };
+    frames.forEach((group, index) => {
+      if (group) keep(groupNode(tab, group, index, selection));
+    });
+    const made = Object.entries(scope.nodes).map(([id, node]) => {
+      const before = this.nodes.get(id) as OpNode | undefined;
+      return { id, data: opData(tab, recipe, at, scope, id, node, declared, catalogue, before?.data) };
+    });
+    this.place(scope, made);
+    for (const { id, data } of made) {
+      const place = entryOf(scope, id).at ?? (this.places.get(id) as Point);
+      const frame = folded.get(id);
+      keep(frame ? ghostNode(id, frame, data) : opNode(id, data, place, selection.has(id)));
+    }
+    for (const note of notes(scope)) keep(noteNode(tab, note, selection));
+    const all = wires(scope);
+    const types = new Map<string, string>();
+    const typeOf = (link: string) => {
+      let type = types.get(link);
+      if (type === undefined) {
+        type = outputType(recipe, at, endOf(link), catalogue);
+        types.set(link, type);
+      }
+      return type;
+    };
+    const bends = new Map(reroutes(scope).map((bend) => [`${bend.from}→${bend.to}`, bend.at]));
+    const known = new Map(made.map(({ id, data }) => [id, data]));
+    const edges: FlowEdge[] = [];
+    const kept = new Map<string, FlowEdge>();
+    const keepEdge = (edge: FlowEdge) => {
+      const before = this.edges.get(edge.id);
+      const same = before !== undefined && sameEdge(before, edge);
+      kept.set(edge.id, same ? before : edge);
+      edges.push(same ? before : edge);
+    };
+    for (const wire of all) {
+      const [source, target] = [known.get(wire.from.node), known.get(wire.to.node)];
+      if (!hasSpot(source, "out", wire.from.port) || !hasSpot(target, "in", wire.to.port)) continue;
+      const points = bends.get(`${endText(wire.from)}→${endText(wire.to)}`) ?? NO_POINTS;
+      const type = typeOf(endText(wire.from));
+      const quiet = source?.node.mode === "muted" || target?.node.mode === "muted";
+      keepEdge(wireEdge(wire, type, points, quiet, lines));
+      if (folded.has(wire.from.node) && folded.has(wire.to.node)) continue;
+      points.forEach((point, index) => {
+        keep(rerouteNode(tab, endText(wire.from), endText(wire.to), index, point, type, selection));
+      });
+    }
+    if (at.length) this.addInterface(tab, recipe, at, scope, catalogue, list, keep, keepEdge, known, typeOf);
+    this.nodes = found;
+    this.edges = kept;
+    return { nodes: list, edges };
+  }
+
+  /** Nodes that the document gives no place get one: tidied, below what is there. */
+  private place(scope: Recipe, made: readonly { id: string; data: OpData }[]): void {
+    const lost = made.filter(({ id }) => entryOf(scope, id).at === undefined);
+    const mark = lost.map(({ id }) => id).join(" ");
+    if (mark === this.placesOf) return;
+    this.placesOf = mark;
+    const ids = new Set(lost.map(({ id }) => id));
+    const boxes = lost.map(({ id, data }) => ({
+      id,
+      at: [0, 0] as const,
+      size: [data.shape.width, data.shape.height] as const,
+    }));
+    const arrows = wires(scope).map((wire) => ({ from: wire.from.node, to: wire.to.node }));
+    const inside = arrows.filter((arrow) => ids.has(arrow.from) && ids.has(arrow.to));
+    const below = made.flatMap(({ id, data }) => {
+      const at = entryOf(scope, id).at;
+      return at ? [at[1] + data.shape.height] : [];
+    });
+    const top = below.length ? snap(Math.max(...below) + 80) : 0;
+    this.places = new Map([...tidy(boxes, inside)].map(([id, [x, y]]) => [id, [x, y + top]]));
+  }
+
+  private addInterface(
+    tab: string,
+    recipe: Recipe,
+    at: readonly string[],
+    scope: Recipe,
+    catalogue: Pick<Catalogue, "nodeTypes">,
+    list: readonly FlowNode[],
+    keep: (node: FlowNode) => void,
+    keepEdge: (edge: FlowEdge) => void,
+    known: ReadonlyMap<string, OpData>,
+    typeOf: (link: string) => string,
+  ): void {
+    const ports = definitionPorts(recipe, at.slice(0, -1), at.at(-1) ?? "", catalogue, 0);
+    const ops = list.filter((node) => node.type === "op");
+    const [left, top, right] = [
+      Math.min(0, ...ops.map((node) => node.position.x)),
+      ops.length ? Math.min(...ops.map((node) => node.position.y)) : 0,
+      Math.max(0, ...ops.map((node) => node.position.x + (node.width ?? 0))),
+    ];
+    keep(interfaceNode(tab, INPUTS, "inputs", ports?.inputs ?? [], [left - 300, top]));
+    keep(interfaceNode(tab, OUTPUTS, "outputs", ports?.outputs ?? [], [right + 100, top]));
+    for (const [name, input] of Object.entries(scope.inputs ?? {})) {
+      const type = ports?.inputs.find((port) => port.name === name)?.type ?? "any";
+      for (const link of input.to) {
+        const to = endOf(link);
+        if (!hasSpot(known.get(to.node), "in", to.port)) continue;
+        keepEdge(borderEdge(INPUTS, name, to.node, to.port, type));
+      }
+    }
+    for (const [name, link] of Object.entries(scope.outputs ?? {})) {
+      const from = endOf(link);
+      if (!hasSpot(known.get(from.node), "out", from.port)) continue;
+      keepEdge(borderEdge(from.node, from.port, OUTPUTS, name, typeOf(link)));
+    }
+  }
+}
+
+const NO_POINTS: readonly Point[] = [];
+const hasSpot = (data: OpData | undefined, side: "in" | "out", name: string) =>
+  data?.shape.spots.some((spot) => spot.side === side && spot.name === name) ?? false;
+
+interface Declarations {
+  readonly fed: ReadonlyMap<string, Record<string, string>>;
+  readonly shown: ReadonlyMap<string, Record<string, string>>;
+}
+
+/** By node and port, what the recipe declares. */
+function declarations(scope: Recipe): Declarations {
+  const fed = new Map<string, Record<string, string>>();
+  const shown = new Map<string, Record<string, string>>();
+  const note = (map: Map<string, Record<string, string>>, link: string, name: string) => {
+    const end = endOf(link);
+    map.set(end.node, { ...map.get(end.node), [end.port]: name });
+  };
+  for (const [name, input] of Object.entries(scope.inputs ?? {})) for (const link of input.to) note(fed, link, name);
+  for (const [name, link] of Object.entries(scope.outputs ?? {})) note(shown, link, name);
+  return { fed, shown };
+}
+
+const NOTHING: Readonly<Record<string, string>> = {};
+
+/** What a node's view draws; the object of before if that would draw the same. */
+function opData(
+  tab: string,
+  recipe: Recipe,
+  at: readonly string[],
+  scope: Recipe,
+  id: string,
+  node: RecipeNode,
+  declared: Declarations,
+  catalogue: Pick<Catalogue, "nodeTypes">,
+  before: OpData | undefined,
+): OpData {
+  const fresh = entryOf(scope, id);
+  const entry = before && sameLook(before.entry, fresh) ? before.entry : fresh;
+  const fed = keepSame(before?.fed, declared.fed.get(id) ?? NOTHING);
+  const shown = keepSame(before?.shown, declared.shown.get(id) ?? NOTHING);
+  const type = catalogue.nodeTypes.get(node.op);
+  const plain = type !== undefined && !type.body && !node.op.startsWith(SUBWORKFLOW);
+  let ports: Ports;
+  if (plain && before?.node.op === node.op && before.ports.type === type) ports = before.ports;
+  else ports = keepSame(before?.ports, portsOf(recipe, at, id, node, catalogue));
+  const same = before && before.node === node && before.ports === ports && before.entry === entry;
+  if (same && before.fed === fed && before.shown === shown && before.tab === tab && !entry.hide_unused) return before;
+  const used = entry.hide_unused ? usedOutputs(scope, id) : EMPTY;
+  const shape = keepSame(before?.shape, shapeOf(ports, node, entry, used, new Set(Object.keys(fed))));
+  if (same && before.shape === shape && before.fed === fed && before.shown === shown && before.tab === tab)
+    return before;
+  return { tab, id, node, ports, entry, shape, fed, shown };
+}
+
+const EMPTY: ReadonlySet<string> = new Set();
+const keepSame = <T>(before: T | undefined, now: T): T =>
+  before !== undefined && sameValue(before, now) ? before : now;
+
+/** Whether two entries draw the same, wherever they are. */
+function sameLook(a: Entry, b: Entry): boolean {
+  return (
+    a.colour === b.colour &&
+    a.collapsed === b.collapsed &&
+    a.hide_unused === b.hide_unused &&
+    sameValue(a.size, b.size) &&
+    sameValue(a.seed, b.seed) &&
+    sameValue(a.heights, b.heights)
+  );
+}
+
+function sameNode(a: FlowNode, b: FlowNode): boolean {
+  return (
+    a.type === b.type &&
+    a.selected === b.selected &&
+    a.position.x === b.position.x &&
+    a.position.y === b.position.y &&
+    a.width === b.width &&
+    a.height === b.height &&
+    (a.data === b.data || (a.type !== "op" && sameValue(a.data, b.data)))
+  );
+}
+
+function sameEdge(a: FlowEdge, b: FlowEdge): boolean {
+  return a.selected === b.selected && a.source === b.source && a.target === b.target && sameValue(a.data, b.data);
+}
+
+function box(width: number, height: number) {
+  return { width, height, initialWidth: width, initialHeight: height, measured: { width, height } };
+}
+
+function handle(id: string, side: "in" | "out", x: number, y: number): NodeHandle {
+  return {
+    id,
+    type: side === "in" ? "target" : "source",
+    position: side === "in" ? Position.Left : Position.Right,
+    x: x - HANDLE / 2,
+    y: y - HANDLE / 2,
+    width: HANDLE,
+    height: HANDLE,
+  };
+}
+
+/** How a node is read out. */
+export function labelOf(id: string, data: Pick<OpData, "node" | "ports">): string {
+  const mode = data.node.mode === "muted" ? ", muted" : data.node.mode === "bypassed" ? ", bypassed" : "";
+  const title = data.node.title || data.ports.title;
+  return `${title}, ${id}${data.ports.unknown ? ", not installed" : ""}${mode}`;
+}
+
+function opNode(id: string, data: OpData, [x, y]: Point, selected: boolean): OpNode {
+  const { shape } = data;
+  return {
+    id,
+    type: "op",
+    position: { x, y },
+    data,
+    selected,
+    ...box(shape.width, shape.height),
+    handles: shape.spots.map((spot) =>
+      handle(`${spot.side}:${spot.name}`, spot.side, spot.side === "in" ? 0 : shape.width, spot.y),
+    ),
+    ariaLabel: labelOf(id, data),
+    ariaRole: "group",
+  };
+}
+
+/** A node in a collapsed frame: not drawn; its wires go to the frame. */
+function ghostNode(id: string, frame: Group, data: OpData): GhostNode {
+  const [width] = frame.size;
+  return {
+    id,
+    type: "ghost",
+    position: { x: frame.at[0], y: frame.at[1] },
+    data: {},
+    ...box(width, HEADER),
+    handles: data.shape.spots.map((spot) =>
+      handle(`${spot.side}:${spot.name}`, spot.side, spot.side === "in" ? 0 : width, HEADER / 2),
+    ),
+    selectable: false,
+    draggable: false,
+    focusable: false,
+    zIndex: -20,
+    domAttributes: { "aria-hidden": true } as never,
+  };
+}
+
+function groupNode(tab: string, group: Group, index: number, selection: ReadonlySet<string>): GroupNode {
+  const [width, height] = group.collapsed ? [group.size[0], HEADER] : group.size;
+  const id = `group:${index}`;
+  return {
+    id,
+    type: "group",
+    position: { x: group.at[0], y: group.at[1] },
+    data: { tab, index, group },
+    selected: selection.has(id),
+    ...box(width, height),
+    zIndex: group.collapsed ? 0 : -10,
+    dragHandle: ".nf-frame-title",
+    ariaLabel: `Frame ${group.title || "without a title"}${group.collapsed ? ", collapsed" : ""}`,
+    ariaRole: "group",
+  };
+}
+
+function noteNode(tab: string, note: Note, selection: ReadonlySet<string>): NoteNode {
+  const id = `note:${note.key}`;
+  return {
+    id,
+    type: "note",
+    position: { x: note.at[0], y: note.at[1] },
+    data: { tab, note },
+    selected: selection.has(id),
+    ...box(note.size[0], note.size[1]),
+    ariaLabel: `Note: ${note.text.slice(0, 80)}`,
+    ariaRole: "group",
+  };
+}
+
+function rerouteNode(
+  tab: string,
+  from: string,
+  to: string,
+  index: number,
+  [x, y]: Point,
+  type: string,
+  selection: ReadonlySet<string>,
+): RerouteNode {
+  const id = rerouteId(from, to, index);
+  return {
+    id,
+    type: "reroute",
+    position: { x: x - 8, y: y - 8 },
+    data: { tab, from, to, index, type },
+    selected: selection.has(id),
+    ...box(16, 16),
+    zIndex: 5,
+    ariaLabel: `Bend of the wire from ${from} to ${to}`,
+    ariaRole: "group",
+  };
+}
+
+function interfaceNode(
+  tab: string,
+  id: string,
+  side: "inputs" | "outputs",
+  ports: readonly { name: string; type: string }[],
+  [x, y]: Point,
+): InterfaceNode {
+  const rows = ports.map(({ name, type }) => ({ name, type }));
+  const width = 180;
+  return {
+    id,
+    type: "interface",
+    position: { x, y },
+    data: { tab, side, ports: rows },
+    ...box(width, HEADER + 8 + (rows.length + 1) * PORT + 8),
+    handles: [...rows.map((port) => port.name), "+"].map((name, i) => {
+      const middle = HEADER + 8 + i * PORT + PORT / 2;
+      return side === "inputs" ? handle(`out:${name}`, "out", width, middle) : handle(`in:${name}`, "in", 0, middle);
+    }),
+    draggable: false,
+    selectable: false,
+    deletable: false,
+    ariaLabel: side === "inputs" ? "Inputs of this subgraph" : "Outputs of this subgraph",
+    ariaRole: "group",
+  };
+}
+
+function wireEdge(
+  wire: Wire,
+  type: string,
+  points: readonly Point[],
+  quiet: boolean,
+  lines: ReadonlySet<string>,
+): FlowEdge {
+  const id = wireId(wire);
+  return {
+    id,
+    type: "wire",
+    source: wire.from.node,
+    sourceHandle: `out:${wire.from.port}`,
+    target: wire.to.node,
+    targetHandle: `in:${wire.to.port}`,
+    selected: lines.has(id),
+    data: { type, points, quiet, list: wire.many },
+    ariaLabel: `Wire from ${endText(wire.from)} to ${endText(wire.to)}, ${type}`,
+  };
+}
+
+function borderEdge(source: string, output: string, target: string, input: string, type: string): FlowEdge {
+  return {
+    id: `border:${source}.${output}→${target}.${input}`,
+    type: "wire",
+    source,
+    sourceHandle: `out:${output}`,
+    target,
+    targetHandle: `in:${input}`,
+    data: { type, points: NO_POINTS, quiet: false, list: false },
+    reconnectable: false,
+    ariaLabel: `Wire from ${source}.${output} to ${target}.${input}`,
+  };
+}
+
+/** Nodes that a collapsed frame hides. */
+function foldedNodes(scope: Recipe, frames: readonly (Group | undefined)[]): Map<string, Group> {
+  const found = new Map<string, Group>();
+  for (const frame of frames) {
+    if (!frame?.collapsed) continue;
+    for (const id of frame.nodes) if (own(scope.nodes, id)) found.set(id, frame);
+  }
+  return found;
+}
