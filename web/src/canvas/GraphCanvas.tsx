@@ -16,22 +16,18 @@ import "@xyflow/react/dist/base.css";
 import { useEffect, useMemo, useRef } from "react";
 import { useCatalogue } from "../api/catalogue";
 import { useSettings } from "../app/settings";
-import { installKeys } from "../commands/keys";
 import { placeOf, useTabs } from "../commands/store";
 import { definitionAt } from "../model/scope";
 import { GRID } from "../model/tidy";
 import { Announcer } from "./Announcer";
-import { registerCanvasCommands } from "./actions";
 import { GhostView, InterfaceView, RerouteView } from "./BorderViews";
 import { Breadcrumb } from "./Breadcrumb";
 import { noteDrawn } from "./boxes";
-import { CommandPalette } from "./CommandPalette";
 import { ContextMenu } from "./ContextMenu";
 import { installClipboard } from "./clipboard";
 import { useConnecting } from "./connecting";
 import { FrameView } from "./FrameView";
 import { FlowCache, type FlowEdge, type FlowNode } from "./flow";
-import { KeyboardMap } from "./KeyboardMap";
 import { Knife } from "./Knife";
 import { Minimap } from "./Minimap";
 import { NodeView } from "./NodeView";
@@ -70,27 +66,6 @@ export function GraphCanvas({ tabId }: { tabId: string }) {
   );
 }
 
-/** Commands, keys and the clipboard; once for the page. C2's shell may mount it without a canvas. */
-export function useCanvasCommands(): void {
-  useEffect(() => {
-    const stops = [registerCanvasCommands(), installKeys(), installClipboard()];
-    return () => {
-      for (const stop of stops) stop();
-    };
-  }, []);
-}
-
-/** Dialogs that belong to the whole page: all commands, the keyboard map. */
-export function CanvasDialogs() {
-  useCanvasCommands();
-  return (
-    <>
-      <CommandPalette />
-      <KeyboardMap />
-    </>
-  );
-}
-
 const coarse = typeof matchMedia === "function" && matchMedia("(pointer: coarse)").matches;
 
 function Canvas({ tab, place }: { tab: string; place: string }) {
@@ -112,6 +87,7 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
   if (scope) noteDrawn(tab, scope, flow.nodes);
   const start = useMemo(() => useTabs.getState().tabs.find((t) => t.id === tab)?.viewports[place], [tab, place]);
   useView(tab, place, root);
+  useEffect(installClipboard, []);
   const gestures = useGestures(tab, place, root);
   const wiring = useConnecting((connecting) => connecting.origin !== null);
   return (
@@ -170,7 +146,7 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
         {minimap && flow.nodes.length > 0 && <Minimap />}
       </ReactFlow>
       <Breadcrumb tab={tab} />
-      <Tools tab={tab} />
+      <Tools />
       <Knife tab={tab} root={root} />
       <Palette tab={tab} />
       <ContextMenu tab={tab} />

@@ -1,22 +1,16 @@
-/** The small bar at the foot of the canvas: undo, redo, zoom, tidy, minimap, keys. */
+/** The small bar at the foot of the canvas: zoom, add, tidy, minimap, keys. */
 
 import { useStore } from "@xyflow/react";
 import { Icon, type IconName } from "../app/icons";
 import { useSettings } from "../app/settings";
 import { chordText } from "../commands/keys";
-import { useTabs } from "../commands/store";
 import { run, shortcutsOf, useCommands } from "../commands/table";
 
-export function Tools({ tab }: { tab: string }) {
+export function Tools() {
   const zoom = useStore((state) => Math.round(state.transform[2] * 100));
-  const undo = useTabs((state) => state.tabs.find((t) => t.id === tab)?.history.past.at(-1)?.label);
-  const redo = useTabs((state) => state.tabs.find((t) => t.id === tab)?.history.future[0]?.label);
   const minimap = useSettings((settings) => settings.minimap);
   return (
     <div className="nf-tools nf-overlay" role="toolbar" aria-label="Canvas tools">
-      <Tool id="edit.undo" icon="undo" title={undo ? `Undo: ${undo}` : "Nothing to undo"} disabled={!undo} />
-      <Tool id="edit.redo" icon="redo" title={redo ? `Redo: ${redo}` : "Nothing to redo"} disabled={!redo} />
-      <i />
       <Tool id="view.zoom-out" icon="minus" title="Zoom out" />
       <button
         type="button"

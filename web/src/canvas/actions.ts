@@ -17,6 +17,15 @@ import { copyToSystem, cut, duplicate, pasteFromSystem } from "./clipboard";
 import { addFrame, fitFrame, inside, toggleFrame } from "./frames";
 import { activeScope, editActive, isEmptyPick, picked, type Scope, selectedNodes } from "./selection";
 import { currentView, setUi, useUi } from "./ui";
+import { reveal } from "./useView";
+
+/** What `view.reveal` goes to: a node, and one of its widgets. `at`: the definitions around it. */
+interface RevealArgs {
+  tab: string;
+  at: readonly string[];
+  node: string;
+  port: string;
+}
 
 const here = (): Scope | undefined => (currentView() ? activeScope() : undefined);
 const shown = () => here() !== undefined;
@@ -614,8 +623,8 @@ const COMMANDS: Command[] = [
     group: "View",
     hidden: true,
     run: (args) => {
-      const { node, port } = (args ?? {}) as { node?: string; port?: string };
-      if (node) currentView()?.reveal(node, port);
+      const { tab, at = [], node = "", port = "" } = (args ?? {}) as Partial<RevealArgs>;
+      reveal(tab ?? useTabs.getState().active, at, node, port);
     },
   },
   {

@@ -54,8 +54,6 @@ export interface View {
   /** The pointer, or the middle of what is shown, in the recipe's coordinates and in pixels of the window. */
   spot(): { at: readonly [number, number]; screen: readonly [number, number] };
   focus(): void;
-  reveal(node: string, port?: string): void;
-  moved(ids: readonly string[]): void;
 }
 
 let view: View | null = null;

@@ -71,8 +71,6 @@ export function useView(tab: string, place: string, root: RefObject<HTMLDivEleme
         return { at: [x, y], screen };
       },
       focus: () => element.focus({ preventScroll: true }),
-      reveal: (node, port) => reveal(tab, place === "" ? [] : place.split("/"), node, port),
-      moved: () => undefined,
     };
     const go = () => {
       if (wanted === null || wanted.tab !== tab || wanted.place !== place) return;

@@ -26,6 +26,8 @@ export interface Group {
   readonly size: Point;
   readonly colour: string;
   readonly collapsed: boolean;
+  /** What a collapsed frame hides. */
+  readonly nodes: readonly string[];
 }
 
 /** `key`: "notes:3" for the fourth of the list, or the id of an entry of its own that has a `note`. */
@@ -153,7 +155,9 @@ export function groups(recipe: Recipe): (Group | undefined)[] {
     const at = point(raw?.at);
     if (raw === undefined || at === undefined) return undefined;
     const collapsed = raw.collapsed === true;
-    return { title: text(raw.title), at, size: point(raw.size) ?? GROUP_SIZE, colour: text(raw.colour), collapsed };
+    const nodes = Array.isArray(raw.nodes) ? raw.nodes.filter((id) => typeof id === "string") : [];
+    const size = point(raw.size) ?? GROUP_SIZE;
+    return { title: text(raw.title), at, size, colour: text(raw.colour), collapsed, nodes };
   });
 }
 
