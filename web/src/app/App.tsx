@@ -92,6 +92,10 @@ function Looking() {
       index={viewer.index}
       onIndex={(index) => set({ viewer: { ...viewer, index } })}
       onClose={() => set({ viewer: null })}
+      onCompare={(item) => {
+        set({ viewer: null, chosen: [item.id] });
+        showPage("gallery");
+      }}
     />
   );
 }

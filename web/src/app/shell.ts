@@ -25,6 +25,8 @@ interface Shell {
   /** What importing a file said. */
   report: Report | null;
   viewer: { items: readonly ArtefactInfo[]; index: number } | null;
+  /** Results that are ticked in the gallery, to be compared. */
+  chosen: readonly number[];
   compare: readonly [ArtefactInfo, ArtefactInfo] | null;
   /** A save that was refused because the named recipe was written elsewhere. */
   conflict: { tab: string; name: string } | null;
@@ -40,6 +42,7 @@ export const useShell = create<Shell>(() => ({
   saveAs: null,
   report: null,
   viewer: null,
+  chosen: [],
   compare: null,
   conflict: null,
   signedOut: false,

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import type { ArtefactInfo } from "../api/types";
 import { Icon } from "../app/icons";
-import { set, showResults } from "../app/shell";
+import { set, showResults, useShell } from "../app/shell";
 import { History } from "./History";
 import { isPicture } from "./look/kinds";
 import { Media } from "./look/Media";
@@ -38,12 +38,14 @@ export function Gallery() {
 
 function Results() {
   const { items, before, loading, error, more } = useArtefacts();
-  const [chosen, setChosen] = useState<readonly number[]>([]);
+  const chosen = useShell((shell) => shell.chosen);
   useEffect(() => {
     if (useArtefacts.getState().before === undefined) void more();
   }, [more]);
   const choose = (item: ArtefactInfo) =>
-    setChosen((now) => (now.includes(item.id) ? now.filter((id) => id !== item.id) : [...now.slice(-1), item.id]));
+    set(({ chosen: now }) => ({
+      chosen: now.includes(item.id) ? now.filter((id) => id !== item.id) : [...now.slice(-1), item.id],
+    }));
   const [one, other] = chosen.map((id) => items.find((item) => item.id === id));
   if (before === null && items.length === 0) {
     return (
@@ -95,7 +97,7 @@ function Results() {
           >
             <Icon name="compare" /> Compare
           </button>
-          <button type="button" className="btn quiet small" onClick={() => setChosen([])}>
+          <button type="button" className="btn quiet small" onClick={() => set({ chosen: [] })}>
             Clear
           </button>
         </div>

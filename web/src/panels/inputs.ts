@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "react";
 import * as client from "../api/client";
+import { jobCame } from "../api/queue";
 import type { Job } from "../api/types";
 import { asRecipe, endOf, own, type Recipe } from "../model/recipe";
 
@@ -27,10 +28,10 @@ const known = new Map<number, Promise<Inputs>>();
 function fetched(id: number): Promise<Inputs> {
   let inputs = known.get(id);
   if (inputs === undefined) {
-    inputs = client.job(id).then((detail) => ({
-      ...declaredValues(asRecipe(detail.workflow)),
-      ...detail.job.inputs,
-    }));
+    inputs = client.job(id).then((detail) => {
+      jobCame(detail.job, "answer");
+      return { ...declaredValues(asRecipe(detail.workflow)), ...detail.job.inputs };
+    });
     inputs.catch(() => known.delete(id));
     known.set(id, inputs);
   }

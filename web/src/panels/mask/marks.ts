@@ -13,6 +13,10 @@ export interface Marks {
   undone: readonly Mark[];
 }
 
+/** How the mask is shown. Only its opacity counts. */
+export const MASK_RGB = [255, 45, 111] as const;
+const COLOUR = `rgb(${MASK_RGB.join()})`;
+
 export const NO_MARKS: Marks = { done: [], undone: [] };
 
 export const marked = (marks: Marks, mark: Mark): Marks => ({ done: [...marks.done, mark], undone: [] });
@@ -34,11 +38,11 @@ export function draw(context: CanvasRenderingContext2D, mark: Mark): void {
   if (mark.kind === "clear") context.clearRect(0, 0, width, height);
   else if (mark.kind === "invert") {
     context.globalCompositeOperation = "xor";
-    context.fillStyle = "#fff";
+    context.fillStyle = COLOUR;
     context.fillRect(0, 0, width, height);
   } else {
     context.globalCompositeOperation = mark.kind === "erase" ? "destination-out" : "source-over";
-    context.strokeStyle = context.fillStyle = "#fff";
+    context.strokeStyle = context.fillStyle = COLOUR;
     context.lineWidth = mark.size;
     context.lineCap = context.lineJoin = "round";
     context.beginPath();

@@ -2,7 +2,7 @@
 
 import { upload } from "../../api/client";
 import type { Upload } from "../../api/types";
-import { withMask } from "./marks";
+import { MASK_RGB, withMask } from "./marks";
 import { type Pixels, readOwnPng, writePng } from "./png";
 
 /** The picture's pixels with straight alpha where that can be known. */
@@ -22,12 +22,11 @@ export async function readPicture(address: string, signal: AbortSignal): Promise
   return { width, height, data: new Uint8ClampedArray(data) };
 }
 
-/** What is transparent in a picture, as a mask's canvas holds it: white, opaque where masked. */
+/** What is transparent in a picture, as a mask's canvas holds it: opaque where masked. */
 export function maskOf({ width, height, data }: Pixels): ImageData {
   const mask = new ImageData(width, height);
   for (let at = 0; at < data.length; at += 4) {
-    mask.data.fill(255, at, at + 3);
-    mask.data[at + 3] = 255 - (data[at + 3] as number);
+    mask.data.set([...MASK_RGB, 255 - (data[at + 3] as number)], at);
   }
   return mask;
 }
