@@ -9,11 +9,13 @@ import typer
 
 from nodeflow.cli.exits import Exit, Stop
 from nodeflow.cli.help import with_examples
+from nodeflow.cli.text import clean, emit
 
 
 @with_examples(
     "nodeflow test  every NAME.expect.json below this folder",
     "nodeflow test workflows/text-to-image.expect.json",
+    "nodeflow test workflows --update  what comes out now is what is expected from now on; look at the difference",
     "nodeflow test workflows -k star  only the cases whose names match",
 )
 def run_expectations(
@@ -22,6 +24,9 @@ def run_expectations(
         str, typer.Option("--keyword", "-k", metavar="EXPRESSION", help="Only cases whose names match.")
     ] = "",
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first that fails.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write the expectations anew from what the workflows give now.")
+    ] = False,
 ) -> None:
     """Run workflows and see whether they give what is expected of them.
 
@@ -29,6 +34,9 @@ def run_expectations(
     like, a text, a value; or a time. In a repository of workflows, pytest runs the same cases with
     -p nodeflow.cli.pytest_plugin.
     """
+    if update:
+        _update(paths or [Path()], keyword)
+        return
     try:
         import pytest
     except ImportError:
@@ -46,3 +54,38 @@ def run_expectations(
     exits[pytest.ExitCode.INTERRUPTED] = Exit.PROBLEMS  # a file that cannot be collected stops pytest too
     if code != pytest.ExitCode.OK:
         raise Stop(exits.get(pytest.ExitCode(code), Exit.USAGE))
+
+
+def _update(paths: list[Path], keyword: str) -> None:
+    """Write expectations anew, file by file; each whole or not at all."""
+    from nodeflow.engine import Engine
+    from nodeflow.share.expect import SUFFIX, expectations_text, read_expectations, updated
+    from nodeflow.share.lock import write_text
+
+    if keyword:
+        raise Stop(Exit.USAGE, "--update takes whole files: name them instead of -k")
+    for path in paths:
+        if not path.exists():
+            raise Stop(Exit.FILES, f"{path}: no such file or folder")
+    files = sorted({f for p in paths for f in (p.rglob(f"*{SUFFIX}") if p.is_dir() else [p])})
+    if not files:
+        raise Stop(Exit.USAGE, f"no cases were found: expectations stand in files named NAME{SUFFIX}")
+    with Engine() as engine:
+        for path in files:
+            before = read_expectations(path)
+            now, pictures = updated(engine, path, before)
+            changed = [p for p in pictures if not _holds(path.with_name(p), pictures[p])]
+            for name in changed:
+                path.with_name(name).write_bytes(pictures[name])
+            if now != before:
+                write_text(path, expectations_text(now))
+            names = [n for n in before.cases if now.cases[n] != before.cases[n]]
+            parts = [f"{len(names)} of {len(before.cases)} cases changed", *changed]
+            emit(clean(f"{path}: {', '.join(parts)}"))
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nodeflow.share.drift import Drift
     from nodeflow.share.golden import Fresh
     from nodeflow.share.lock import Lock
+    from nodeflow.share.wheels import Wheel
     from nodeflow.workflow import Workflow
 
 
@@ -35,6 +36,10 @@ def lock(
     ] = None,
     with_outputs: Annotated[
         bool, typer.Option("--with-outputs", help="Run it without cache, and lock what comes out too.")
+    ] = False,
+    resolve_hashes: Annotated[
+        bool,
+        typer.Option("--resolve-hashes", help="Ask the package index (by pip) for the wheels of what is installed."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the lock as JSON.")] = False,
     device: Device = None,
@@ -63,7 +68,7 @@ def lock(
         made = survey(engine, source.workflow, source.path)
         if with_outputs:
             made = with_golden(made, _run(engine, source.workflow, source.path, quiet or as_json))
-    text = pylock()
+    text = pylock(_wheels(quiet or as_json) if resolve_hashes else None)
     stem = path.name.removesuffix(".json").removesuffix(".lock").replace(".", "-")
     environment = path.with_name(f"pylock.{stem}.toml")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -74,6 +79,22 @@ def lock(
         emit_json({"lock": str(path), "digest": made.digest(), **made.model_dump(mode="json")})
     else:
         _report(made, path, environment)
+
+
+def _wheels(quiet: bool) -> dict[str, Wheel]:
+    from nodeflow.share.environment import pins
+    from nodeflow.share.wheels import WheelsError, resolve
+
+    wanted = pins()
+    if not quiet:
+        say(f"asking the index for {len(wanted)} packages; this may take a minute")
+    try:
+        found = resolve(wanted)
+    except WheelsError as error:
+        raise Stop(Exit.SETUP, f"nothing is locked: {error}") from None
+    if missing := sorted(wanted.keys() - found.keys()):
+        say(clean(f"warning: no index has a file of {', '.join(missing[:20])}"))
+    return found
 
 
 def _run(engine: Engine, workflow: Workflow, path: Path | None, quiet: bool) -> Fresh:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -102,8 +103,30 @@ def with_settings(source: Source, settings: Iterable[str], engine: Engine) -> Wo
         return source.workflow
     workflow = source.workflow
     ports = engine.check(workflow, path=source.path).scope.interface.inputs
-    values = {name: _value(name, text, ports.get(name)) for name, text in given.items()}
+    values = {
+        name: _from_here(_value(name, text, ports.get(name)), ports.get(name), source) for name, text in given.items()
+    }
     return workflow.with_inputs(values)
+
+
+def _from_here(value: Any, port: Port | None, source: Source) -> Any:
+    """A file's name that was typed means the file in the working folder, if there is one; in a recipe it means the one
+    beside the recipe first, so it is written as seen from there."""
+    from nodeflow.annotations import ModelFile
+
+    if port is None or not port.is_file or port.extra(ModelFile) or source.path is None:
+        return value
+    if isinstance(value, list):
+        return [_from_here(item, port, source) for item in value]
+    beside = source.path.absolute().parent
+    try:
+        if not isinstance(value, str) or not value or os.path.isabs(value) or not os.path.exists(value):
+            return value
+        if not (beside / value).exists() or os.path.samefile(value, beside / value):
+            return value
+    except (OSError, ValueError):
+        return value  # the engine says what is wrong with it
+    return Path(os.path.relpath(value, os.path.realpath(beside))).as_posix()
 
 
 def _split(setting: str) -> tuple[str, str]:

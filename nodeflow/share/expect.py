@@ -6,13 +6,14 @@ A case runs without cache. Every expectation is judged and every one that is not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from nodeflow.errors import NodeflowError
 from nodeflow.jsonio import dump_json, parse_json
 from nodeflow.problems import Problem, ProblemsError, did_you_mean
 from nodeflow.share.golden import Fresh, fresh_run
@@ -28,8 +29,13 @@ FORMAT = "nodeflow-expect/1"
 SUFFIX = ".expect.json"
 MAX_BYTES = 4 << 20
 MAX_PICTURE = 256 << 20
+PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]+$")]
+
+
+class ExpectError(NodeflowError):
+    """Expectations cannot be written anew; the message says which, and why."""
 
 
 class _Part(BaseModel):
@@ -76,6 +82,11 @@ class Expectations(_Part):
     cases: Annotated[dict[str, Case], Field(min_length=1, max_length=10_000)]
 
 
+def expectations_text(expectations: Expectations) -> str:
+    """The saved form."""
+    return dump_json(expectations.model_dump(mode="json", exclude_unset=True)) + "\n"
+
+
 def read_expectations(path: Path) -> Expectations:
     """The expectations in a file.
 
@@ -117,6 +128,66 @@ def unmet(engine: Engine, path: Path, expectations: Expectations, case: Case) ->
     if case.seconds is not None and fresh.outcome.elapsed > case.seconds:
         found.append(f"it took {fresh.outcome.elapsed:.1f} s; expected at most {case.seconds:g} s")
     return found
+
+
+def updated(
+    engine: Engine, path: Path, expectations: Expectations, names: Collection[str] | None = None
+) -> tuple[Expectations, dict[str, bytes]]:
+    """The expectations that the workflow meets as it is now, and the pictures to compare with, by name.
+
+    What stands for a result is replaced (hash, media, files, size, text, equals, the picture); what judges one is kept
+    (psnr, max_difference, tolerance, contains, matches, seconds).
+
+    Args:
+        names: only these cases.
+
+    Raises:
+        ProblemsError: the recipe has problems. ExpectError: a case failed, or two cases want one picture otherwise.
+    """
+    recipe = recipe_of(path, expectations)
+    cases, pictures = dict(expectations.cases), dict[str, bytes]()
+    for name, case in expectations.cases.items():
+        if names is not None and name not in names:
+            continue
+        fresh = fresh_run(engine, Workflow.read(recipe).with_inputs(case.inputs), recipe)
+        if fresh.outcome.state != "completed":
+            failures = "; ".join(map(str, fresh.outcome.failures)) or fresh.outcome.state
+            raise ExpectError(f"{path}: case {name!r} did not succeed: {failures}")
+        outputs = {}
+        for output, expected in case.outputs.items():
+            files = fresh.outputs.get(output)
+            if not files:
+                raise ExpectError(f"{path}: case {name!r}: the recipe has no output {output!r}, or it is empty")
+            outputs[output] = _now(expected, files)
+            if expected.like is not None and not expected.like.lower().endswith(PICTURES):
+                raise ExpectError(f"{path}: {expected.like!r} is no name of a picture, so nothing is written there")
+            if expected.like is not None and pictures.setdefault(expected.like, files[0][1]) != files[0][1]:
+                raise ExpectError(f"{path}: two outputs are compared with {expected.like}, and they differ now")
+        cases[name] = case.model_copy(update={"outputs": outputs})
+    return expectations.model_copy(update={"cases": cases}), pictures
+
+
+def _now(expected: Expected, files: list[tuple[str, bytes]]) -> Expected:
+    """What is expected of an output, from what it is; a fact that stands for several files must be that of all."""
+    media, data = files[0]
+    changes: dict[str, Any] = {}
+    if expected.files is not None:
+        changes["files"] = len(files)
+    if expected.hash is not None:
+        changes["hash"] = blake3(data).hexdigest()
+    if expected.media is not None:
+        changes["media"] = media
+    if expected.size is not None:
+        changes["size"] = list(opened(data).size)
+    text = data.decode("utf-8", "replace")
+    if expected.text is not None:
+        changes["text"] = text
+    if expected.equals is not None:
+        try:
+            changes["equals"] = parse_json(text)
+        except ProblemsError:
+            changes["equals"] = text
+    return expected.model_copy(update=changes)
 
 
 def _output(fresh: Fresh, folder: Path, name: str, expected: Expected) -> Iterator[str]:
