@@ -88,7 +88,7 @@ export function NumberField({ id, port, label, look, current, hint, problem, onC
       const fine = step * (event.shiftKey ? 10 : event.altKey && !isWhole(port) ? 0.1 : 1);
       setDraft(null);
       change(fitNumber(port, (value ?? 0) + sign * fine, Math.min(step, fine)));
-    } else if (event.key === "Enter") {
+    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       setDraft(null);
       input.current?.select();
