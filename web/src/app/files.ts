@@ -107,7 +107,7 @@ export function download(id = activeTab()?.id): void {
 
 const KINDS = { recipe: "recipe", picture: "picture", comfyui: "ComfyUI workflow", crate: "crate" };
 
-/** Open dropped files, each in a tab of its own, and show what importing them changed. Nothing runs. */
+/** Open dropped files, each in a tab of its own, and say what importing changed. Problems show on their nodes. Nothing runs. */
 export async function importFiles(files: Iterable<File>): Promise<void> {
   const lines: string[] = [];
   for (const file of files) {
@@ -115,9 +115,7 @@ export async function importFiles(files: Iterable<File>): Promise<void> {
       const found = await client.importFile(file);
       const recipe = asRecipe(found.workflow);
       open({ recipe, title: recipe.title || file.name.replace(/\.[A-Za-z0-9]+$/, "") });
-      const problems = found.problems.map((problem) => problem.message);
-      const said = [...found.report, ...problems];
-      if (said.length > 0) lines.push(`${file.name}, a ${KINDS[found.kind]}:`, ...said);
+      if (found.report.length > 0) lines.push(`${file.name}, a ${KINDS[found.kind]}:`, ...found.report);
     } catch (error) {
       refused(file, error);
     }
