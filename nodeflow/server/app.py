@@ -9,9 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from nodeflow import __version__
+from nodeflow.server.api_document import document
 from nodeflow.server.guards import guard_middleware, set_headers
 from nodeflow.server.metrics import metrics_middleware
-from nodeflow.server.openapi import ROUTES, Route, document, route
+from nodeflow.server.openapi import ROUTES, Route, route
 from nodeflow.server.problem import problems_middleware
 from nodeflow.server.services import SERVICES, Services
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nodeflow.server.shelf import Shelf
 from nodeflow.share.embed import embed
 from nodeflow.workflow import Workflow
 from tests.server.harness import JSON, Answer, Running, running
@@ -106,6 +108,15 @@ def test_mapped_nodes_give_lists(server: Running) -> None:
     (output,) = found["node_types"]["a"]["outputs"]
     assert output["type"].startswith("list[")
     assert next(p for p in found["node_types"]["a"]["inputs"] if p["name"] == "a")["many"]
+
+
+def test_recipes_cannot_read_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nodeflow.server.services import server_engine
+    from nodeflow.settings import Settings
+
+    monkeypatch.chdir(tmp_path)
+    engine = server_engine(Settings(home=tmp_path / "home", cache=tmp_path / "cache", input_roots=(tmp_path / "in",)))
+    assert engine.files().input_roots == (tmp_path / "home" / "uploads", tmp_path / "in")
 
 
 # --- the catalogue --------------------------------------------------------------------------------------------------
@@ -253,7 +264,14 @@ def test_nobody_overwrites_what_they_have_not_seen(own: Running) -> None:
     assert own.get("/api/workflows/a").status == 200
 
 
-def test_of_writers_at_the_same_time_one_wins(own: Running) -> None:
+def test_of_writers_at_the_same_time_one_wins(own: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file = Shelf.write
+
+    def slowly(shelf: Shelf, name: str, data: bytes) -> None:
+        time.sleep(0.05)
+        write_file(shelf, name, data)
+
+    monkeypatch.setattr(Shelf, "write", slowly)
     put(own, "a", COMPARE, If_None_Match="*")
     etag = own.get("/api/workflows/a").headers["etag"]
     statuses: list[int] = []
