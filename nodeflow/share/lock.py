@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from nodeflow.errors import NodeflowError
 from nodeflow.jsonio import canonical, dump_json, parse_json
+from nodeflow.ports import SAFE_INTEGER
 from nodeflow.problems import Problem, ProblemsError
 
 FORMAT = "nodeflow-lock/1"
@@ -41,7 +42,8 @@ Key = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Word = Annotated[str, StringConstraints(max_length=4096)]
 Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Size = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
+Whole = Annotated[int, Field(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 
 
 class LockError(NodeflowError, OSError):
@@ -141,13 +143,13 @@ class Lock(_Part):
     format: Literal["nodeflow-lock/1"]
     recipe: Digest
     tensors: bool
-    numeric: dict[Name, str | int | bool]
+    numeric: dict[Name, str | Whole | bool]
     versions: dict[Name, Word]
     environment: EnvironmentLock | None = None
     packs: dict[Name, PackLock] = {}
     models: list[ModelLock] = []
     files: list[InputLock] = []
-    seeds: dict[Name, int | str] = {}
+    seeds: dict[Name, Whole | str] = {}
     golden: bool = False
     outputs: dict[Name, OutputLock] = {}
     nodes: Annotated[list[NodeLock], Field(max_length=100_000)] = []
