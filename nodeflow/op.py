@@ -253,7 +253,8 @@ def node(
 
 
 class Doc(NamedTuple):
-    """A docstring in parts: the first line, the rest, a text per argument, per output, and the errors."""
+    """A docstring in parts: the first line, the rest, a text per argument and per output, and when the node fails, in
+    whole sentences."""
 
     summary: str
     body: str
@@ -282,7 +283,7 @@ def parse_docstring(text: str) -> Doc:
     returns = _entries(sections.get("Returns", []))
     if not returns and (plain := " ".join(line.strip() for line in sections.get("Returns", [])).strip()):
         returns = {"": plain}
-    raises = "\n".join(line.strip() for line in sections.get("Raises", [])).strip()
+    raises = " ".join(f"It fails {when}" for when in _entries(sections.get("Raises", [])).values())
     return Doc(summary.strip(), body.strip(), _entries(sections.get("Args", [])), returns, raises)
 
 

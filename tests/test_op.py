@@ -102,9 +102,10 @@ def test_bad_signatures() -> None:
 def test_a_docstring_in_parts() -> None:
     doc = parse_docstring(
         "Mix.\n\nLonger.\n\nArgs:\n    a: first,\n        goes on.\n    b: second.\n\n"
-        "Returns:\n    low: one.\n\nRaises:\n    X: no."
+        "Returns:\n    low: one.\n\nRaises:\n    X: if it is wet\n        or cold.\n    Y: at night."
     )
-    assert doc == ("Mix.", "Longer.", {"a": "first, goes on.", "b": "second."}, {"low": "one."}, "X: no.")
+    assert doc[:4] == ("Mix.", "Longer.", {"a": "first, goes on.", "b": "second."}, {"low": "one."})
+    assert doc.raises == "It fails if it is wet or cold. It fails at night."
     assert parse_docstring("Mix.\n\nReturns:\n    The mix.").returns == {"": "The mix."}
     assert parse_docstring("") == ("", "", {}, {}, "")
 

@@ -44,6 +44,25 @@ def test_both_sides_run_in_one_batch_and_one_where_one_suffices():
     assert denoiser.batches == [(1, 4, 8, 8)] * 4
 
 
+def test_a_latent_that_a_flow_model_would_lose_is_told():
+    """σ = 1 and no noise: x = 1 · 0 + (1 − 1) z. What is left of it later, or what other models keep, is no reason."""
+    told = []
+    hooks = Hooks(warn=told.append)
+    latent = torch.ones(1, 4, 8, 8)
+    sample(FlatDenoiser(), job(latent=latent, layout="none"), hooks=hooks)
+    assert len(told) == 1
+    assert "the latent is ignored" in told[0]
+    for other in (
+        job(latent=latent),
+        job(layout="none"),
+        job(latent=latent, layout="none", sigmas=job().sigmas[1:]),
+        job("discrete", latent=latent, layout="none"),
+    ):
+        kind = "flow" if other.sigmas[0] <= 1 else "discrete"
+        sample(FlatDenoiser(kind), other, hooks=hooks)
+    assert len(told) == 1
+
+
 def test_an_empty_latent_gets_the_models_channels():
     assert sample(FlatDenoiser(), job(latent=torch.zeros(1, 16, 8, 8))).latent.shape == (1, 4, 8, 8)
     with pytest.raises(ValueError, match="4 channels, got 16"):

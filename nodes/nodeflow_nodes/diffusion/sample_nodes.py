@@ -69,7 +69,8 @@ def sample(
         denoise: share of the way from noise to picture that is run, 0..1. 1 ignores the latent's picture, 0.3 changes
             it a little, 0 not at all.
         noise: how a batch draws its noise: `per_item` gives picture i the seed `seed + i`, so it is the same picture
-            made alone; `batch` is one draw for all, as ComfyUI does it; `none` adds no noise to the latent.
+            made alone; `batch` is one draw for all, as ComfyUI does it; `none` adds no noise to the latent (with
+            `denoise` 1 flow models such as SD3 and Flux then ignore the latent, and the run says so).
         compat: compute exactly as ComfyUI 0.3 does where nodeflow differs on purpose (which noise samplers add).
 
     Returns:

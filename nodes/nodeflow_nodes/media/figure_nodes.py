@@ -30,14 +30,23 @@ def figure_to_image(figure: Figure) -> Image:
     """Turn a drawn figure into a picture, to put it beside others.
 
     Args:
-        figure: a figure of pixels (not SVG).
+        figure: a figure of pixels, or an SVG of rectangles and polygons such as a histogram; charts with curves or
+            writing are not read.
+
+    Returns:
+        image: [1, 3, H, W], 0..1; one pixel a unit of an SVG figure's size.
+
+    Raises:
+        NodeError: if the figure is an SVG with other shapes; save it as a file instead.
     """
     import numpy as np
     import torch
     from PIL import Image as Pictures
 
     if figure.media == "image/svg+xml":
-        raise NodeError("an SVG figure has no pixels: save it as a file instead")
+        from .svg import rasterise
+
+        return torch.from_numpy(np.array(rasterise(figure.data))).permute(2, 0, 1)[None].float() / 255
     with Pictures.open(io.BytesIO(figure.data), formats=["PNG", "JPEG", "WEBP"]) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255

@@ -45,7 +45,7 @@ def search(pattern: str, text: str, flags: int, count: int) -> list[list[str]]:
 
 
 def replace(pattern: str, replacement: str, text: str, flags: int, count: int) -> str:
-    """Matches replaced; `\\\\1` and `\\\\g<name>` in the replacement stand for groups. count 0: all."""
+    """Matches replaced; `\\1` and `\\g<name>` in the replacement stand for groups. count 0: all."""
     compiled = check(pattern, text, flags)
     if len(replacement) > LONGEST_PATTERN:
         raise NodeError(f"the replacement has {len(replacement)} characters; at most {LONGEST_PATTERN}")

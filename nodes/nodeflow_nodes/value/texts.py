@@ -139,7 +139,7 @@ def regex_replace(
     Args:
         text: where to look.
         pattern: a regular expression, in Python's notation.
-        replace: what to put in their place; `\\\\1` stands for the first bracket of the pattern.
+        replace: what to put in their place; `\\1` stands for the first bracket of the pattern.
         count: how many are replaced, from the start; 0 replaces all.
         ignore_case: let small and capital letters be equal.
         multiline: let `^` and `$` stand for the ends of each line.

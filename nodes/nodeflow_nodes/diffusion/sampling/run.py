@@ -159,6 +159,11 @@ def _sample(
         hooks.warn(
             f"sampler {job.sampler} is made for models that predict noise: with a flow model, noise is left over"
         )
+    if job.layout == "none" and parametrisation.flow and sigmas[0] >= 1 and z.any():
+        hooks.warn(
+            "the latent is ignored: at full denoise a flow model's state is noise alone, and no noise is added; "
+            "use less denoise, or add noise"
+        )
     last = z
     total = len(sigmas) - 1
 
