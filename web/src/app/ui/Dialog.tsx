@@ -3,6 +3,8 @@
 import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { Icon } from "../icons";
 
+const FIRST = ":is(.dialog-body, .dialog-foot) :is(input, textarea, select, button):not(:disabled)";
+
 interface Props {
   title: string;
   onClose: () => void;
@@ -16,7 +18,10 @@ export function Dialog({ title, onClose, children, foot, wide }: Props) {
   const id = useId();
   useLayoutEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal(); // focuses its first button: Close
+      dialog.querySelector<HTMLElement>(FIRST)?.focus();
+    }
     return () => dialog?.close();
   }, []);
   return (
