@@ -42,8 +42,8 @@ def _root(data: bytes) -> Any:
     if len(data) > LARGEST or b"<!" in data:
         raise NodeError("the SVG figure is too large or has declarations (<!...>), which are not read")
     try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
+        root = ElementTree.fromstring(data.decode())  # text: no encoding named in the file can hide a declaration
+    except (ElementTree.ParseError, UnicodeDecodeError) as error:
         raise NodeError(f"the SVG figure cannot be read: {error}") from None
     if root.tag != f"{NAMESPACE}svg":
         raise NodeError(f"expected an SVG figure, got <{root.tag}>")
