@@ -110,8 +110,11 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.fixture
-def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., BrowserContext]]:
-    """A signed-in profile. Keyword arguments are Playwright's (`color_scheme`, `has_touch`, ...)."""
+def new_context(browser: Browser, watch: Watch, server: Server) -> Iterator[Callable[..., BrowserContext]]:
+    """A signed-in profile. Keyword arguments are Playwright's (`color_scheme`, `has_touch`, ...).
+
+    Asks for the shared server so that its pages are closed before it is cleaned: a page that closes keeps its drafts.
+    """
     contexts: list[BrowserContext] = []
 
     def make(server: Server, **options: object) -> BrowserContext:
