@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import json
 import os
@@ -88,7 +89,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         opened.listen(128)
     except OSError as error:
         opened.close()
-        hint = "; is a server running already? (nodeflow open), or take another --port" if error.errno == 98 else ""
+        hint = "; is a server running already? (nodeflow open), or take another --port" if error.errno == errno.EADDRINUSE else ""
         raise NodeflowError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from error
     opened.setblocking(False)
     return opened

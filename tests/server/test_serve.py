@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from nodeflow.server.access import session_of
+
 MAX_IDLE_BYTES = 120 << 20
 
 
@@ -90,6 +92,55 @@ def test_a_server_process_from_its_start_to_its_end(own_home: Path) -> None:
     gone = run(own_home, "open", "--print")
     assert gone.returncode == 5
     assert "no server is running" in gone.stderr
+
+
+def test_a_run_leaves_no_secret_and_no_file_outside(own_home: Path) -> None:
+    """The token is in no file but its own: not in the history, the records, the pictures; and names that nodes give
+    their files stay in the output folder."""
+    home = own_home / "a" / "b" / "home"
+    home.mkdir(parents=True)
+    names = {
+        "a": "picture",
+        "b": "../../escaped",
+        "c": "/tmp/nodeflow-escaped",
+        "d": "..\\..\\escaped",
+        "e": "x/../../../e",
+    }
+    nodes = {
+        "p": {"op": "image/empty@1", "values": {"width": 8, "height": 8}},
+        **{
+            key: {"op": "image/save@1", "values": {"name": n}, "links": {"image": "p.image"}}
+            for key, n in names.items()
+        },
+    }
+    with started(home) as process:
+        link = first_line(process).removeprefix("NODEFLOW READY ")
+        address, _, code = link.partition("/login?code=")
+        token = (home / "server.token").read_text().strip()
+        body = json.dumps({"workflow": {"format": "nodeflow/1", "nodes": nodes}}).encode()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(f"{address}/api/jobs", body, headers), timeout=20) as answer:
+            number = json.load(answer)["jobs"][0]["id"]
+        for _ in range(600):
+            job = get(address, f"/api/jobs/{number}", token)["job"]
+            if job["state"] not in ("queued", "running"):
+                break
+            time.sleep(0.1)
+        assert job["state"] == "failed", job  # the bad names are refused, the good one is written
+        assert job["artefacts"]
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        for child in children.read_text().split() if children.exists() else []:
+            assert token not in Path(f"/proc/{child}/cmdline").read_text()
+            assert token not in Path(f"/proc/{child}/environ").read_text()
+    session = session_of(token, int(address.rpartition(":")[2]))
+    made = [path for path in home.rglob("*") if path.is_file()]
+    assert sum(path.suffix == ".png" for path in made) >= 1
+    for path in made:
+        data = path.read_bytes()
+        for secret in (token, session, code):
+            assert secret.encode() not in data or path.name == "server.token", path
+    assert [path for path in own_home.rglob("*") if path.is_file() and home not in path.parents] == []
+    assert not list(Path("/tmp").glob("nodeflow-escaped*"))
 
 
 def test_programs_get_the_address_as_json_and_a_file_as_a_draft(own_home: Path, tmp_path: Path) -> None:
