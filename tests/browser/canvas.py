@@ -78,6 +78,10 @@ class Canvas:
         return self.page.locator("[data-node-id]")
 
     @property
+    def selected(self) -> Locator:
+        return self.page.locator(".react-flow__node.selected")
+
+    @property
     def wires(self) -> Locator:
         return self.page.locator(".react-flow__edge")
 
@@ -85,6 +89,11 @@ class Canvas:
     def status(self) -> Locator:
         """What the page says aloud."""
         return self.page.get_by_role("status")
+
+    @property
+    def refusal(self) -> Locator:
+        """Why something was not done."""
+        return self.page.locator(".nf-refusal p")
 
     def node(self, id: str) -> Locator:
         return self.page.locator(f'[data-node-id="{id}"]')
@@ -192,6 +201,7 @@ class Canvas:
     def select(self, *ids: str) -> None:
         for place, id in enumerate(ids):
             self.title(id).click(modifiers=["Shift"] if place else [])
+            expect(self.selected).to_have_count(place + 1)
 
     def focus_pane(self) -> None:
         """Click where nothing is: nothing is selected, and keys go to the graph."""

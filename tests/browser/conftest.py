@@ -117,13 +117,13 @@ def new_context(browser: Browser, watch: Watch, server: Server) -> Iterator[Call
     """
     contexts: list[BrowserContext] = []
 
-    def make(server: Server, **options: object) -> BrowserContext:
+    def make(to: Server = server, **options: object) -> BrowserContext:
         options = {"viewport": VIEW, "color_scheme": "dark", "reduced_motion": "reduce", **options}
-        context = browser.new_context(base_url=server.origin, **options)  # type: ignore[arg-type]
+        context = browser.new_context(base_url=to.origin, **options)  # type: ignore[arg-type]
         context.set_default_timeout(6000)
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.origin)
-        context.add_cookies([server.cookie])
-        watch.follow(context, server.origin)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=to.origin)
+        context.add_cookies([to.cookie])
+        watch.follow(context, to.origin)
         contexts.append(context)
         return context
 
@@ -133,8 +133,8 @@ def new_context(browser: Browser, watch: Watch, server: Server) -> Iterator[Call
 
 
 @pytest.fixture
-def context(new_context: Callable[..., BrowserContext], server: Server) -> BrowserContext:
-    return new_context(server)
+def context(new_context: Callable[..., BrowserContext]) -> BrowserContext:
+    return new_context()
 
 
 @pytest.fixture

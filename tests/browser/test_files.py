@@ -99,7 +99,7 @@ def test_copy_and_paste_within_a_tab_renames_ids_and_keeps_inner_links(canvas: C
     assert sorted(links.values(), key=str) == sorted([{}, {"a": f"{new[0]}.text"}], key=str) or sorted(
         links.values(), key=str
     ) == sorted([{}, {"a": f"{new[1]}.text"}], key=str)
-    expect(canvas.page.locator(".react-flow__node.selected")).to_have_count(2)
+    expect(canvas.selected).to_have_count(2)
     canvas.press("Control+z")
     canvas.changed(lambda doc: doc == chain())
 

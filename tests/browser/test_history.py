@@ -104,7 +104,7 @@ def test_undo_does_not_bring_back_a_selection(canvas: Canvas) -> None:
     canvas.select("c")
     canvas.press("Control+z")
     canvas.changed(lambda doc: doc == chain())
-    expect(canvas.page.locator(".react-flow__node.selected")).to_have_count(1)
+    expect(canvas.selected).to_have_count(1)
     expect(canvas.page.locator(".react-flow__node.selected [data-node-id=c]")).to_have_count(1)
 
 

@@ -54,7 +54,7 @@ def test_a_drag_on_the_pane_selects_by_a_box(canvas: Canvas) -> None:
     assert box
     assert last
     canvas.drag((box["x"] - 20, box["y"] - 20), (last["x"] + last["width"] + 10, last["y"] + last["height"] + 20))
-    expect(canvas.page.locator(".react-flow__node.selected")).to_have_count(2)
+    expect(canvas.selected).to_have_count(2)
     assert settled(canvas) == before
 
 
