@@ -29,6 +29,7 @@ class Described:
         self.catalogue = catalogue
         self.failed = {name: last_line(error) for name, error in catalogue.failures.items()}
         self.ops: dict[str, Op] = {}
+        self._accepted: dict[EdgeType, list[str]] = {}
         for name, op in sorted(catalogue.ops.items()):
             try:
                 _ = op.inputs, op.outputs
@@ -50,10 +51,16 @@ class Described:
         return dict(sorted(found.items()))
 
     def accepted(self, target: EdgeType, offered: Iterable[EdgeType] = ()) -> list[str]:
-        """The names of the output types that may be linked to an input of this type."""
-        every = {**self.offered, **{str(edge): edge for edge in offered}}
-        item = target.item
-        return [n for n, edge in every.items() if accepts(target, edge) or (item is not None and accepts(item, edge))]
+        """The names of the output types that may be linked to an input of this type.
+
+        Args:
+            offered: types that only occur in one recipe.
+        """
+        known = self._accepted.get(target)
+        if known is None:
+            known = self._accepted[target] = _fitting(target, self.offered)
+        further = {str(edge): edge for edge in offered}
+        return [*known, *_fitting(target, {n: edge for n, edge in further.items() if n not in self.offered})]
 
     def input(self, port: Port, offered: Iterable[EdgeType] = ()) -> InputPort:
         found = describe_port(port)
@@ -141,6 +148,11 @@ class Described:
                 "outputs": [OutputPort(name=n, type=str(t), doc=docs.get(n, "")) for n, t in view.outputs.items()],
             }
         )
+
+
+def _fitting(target: EdgeType, offered: dict[str, EdgeType]) -> list[str]:
+    item = target.item
+    return [n for n, edge in offered.items() if accepts(target, edge) or (item is not None and accepts(item, edge))]
 
 
 def _depends(view: NodeView) -> bool:

@@ -219,6 +219,24 @@ def test_behind_a_proxy_its_name_is_ours(tmp_path: Path) -> None:
         assert server.request("GET", "/api/drafts", host="other.example.org").status == 421
 
 
+def test_it_listens_on_ipv6_too(tmp_path: Path) -> None:
+    import http.client
+    import socket
+
+    try:
+        socket.socket(socket.AF_INET6).bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with running(tmp_path / "home", Options(host="::1", port=0)) as server:
+        assert server.services.address == f"http://[::1]:{server.port}"
+        connection = http.client.HTTPConnection("::1", server.port)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+        connection.close()
+
+
 def test_a_taken_port_and_a_taken_home_are_told(tmp_path: Path) -> None:
     with running(tmp_path / "home") as server:
         with pytest.raises(NodeflowError, match="cannot listen"), running(tmp_path / "b", Options(port=server.port)):
