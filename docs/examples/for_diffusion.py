@@ -268,3 +268,11 @@ def _(graph: Graph) -> None:
 def _(graph: Graph) -> None:
     parts = shapes()
     shifted(graph, parts, use("diffusion/model_shift_by_size", model=parts.model, width=2048, height=2048))
+
+
+@example("diffusion/empty_latent", "The model says that its latents have 4 channels, and that a cell is 4 pixels wide.")
+def _(graph: Graph) -> None:
+    parts = shapes()
+    latent = use("diffusion/empty_latent", model=parts.model, width=64, height=64)
+    graph.output("image", draw(parts, "a green triangle on a white background", latent=latent))
+    graph.output("table", use("latent/info", latent=latent).table)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nodeflow import Condition, Conditioning, Latent, Model, NodeError, Noise, Sampler
+from nodeflow_nodes.diffusion import guider_nodes, model_nodes, part_nodes
 from nodeflow_nodes.diffusion import sample_nodes as nodes
 
 from .helpers import FlatDenoiser, Run
@@ -46,10 +47,10 @@ def test_the_parts_give_what_the_whole_gives():
     latent = Latent(torch.randn(2, 4, 8, 8))
     whole = nodes.sample(MODEL, text(2), latent, text(1), denoise=0.5, **options, ctx=ctx)
     parts = nodes.sample_custom(
-        nodes.noise(3),
-        nodes.guider(MODEL, text(2), text(1), 2.0),
-        nodes.sampler("euler_ancestral"),
-        nodes.sigmas(MODEL, "karras", 4, 0.5, ctx=ctx),
+        part_nodes.noise(3),
+        guider_nodes.guider(MODEL, text(2), text(1), 2.0),
+        part_nodes.sampler("euler_ancestral"),
+        part_nodes.sigmas(MODEL, "karras", 4, 0.5, ctx=ctx),
         latent,
         ctx=ctx,
     )
@@ -67,7 +68,7 @@ def test_advanced_in_two_parts_is_the_whole():
 
 def test_split_sigmas_share_the_value_at_the_cut():
     sigmas = torch.tensor([1.0, 0.8, 0.5, 0.2, 0.0])
-    high, low = nodes.split_sigmas(sigmas, 2)
+    high, low = part_nodes.split_sigmas(sigmas, 2)
     assert high.tolist() == pytest.approx([1.0, 0.8, 0.5])
     assert low.tolist() == pytest.approx([0.5, 0.2, 0.0])
 
@@ -81,57 +82,57 @@ def test_guidance_without_a_negative_is_named():
 
 def test_dual_and_perp_neg():
     ctx = Run(FlatDenoiser())
-    sigmas = nodes.sigmas(MODEL, steps=3, ctx=ctx)
+    sigmas = part_nodes.sigmas(MODEL, steps=3, ctx=ctx)
 
     def run(guider):
         out = nodes.sample_custom(Noise(0), guider, Sampler("euler"), sigmas, EMPTY, ctx=ctx)
         return float(out.latent.samples.mean())
 
     # 0 + 1.5 (1 - 0) + 3 (2 - 1)
-    assert run(nodes.guider_dual(MODEL, text(2), text(1), text(0), 3.0, 1.5)) == pytest.approx(4.5, abs=1e-4)
+    assert run(guider_nodes.guider_dual(MODEL, text(2), text(1), text(0), 3.0, 1.5)) == pytest.approx(4.5, abs=1e-4)
     # the negative lies along the positive, so only the positive is left: 0 + 3 (2 - 0)
-    assert run(nodes.guider_perp_neg(MODEL, text(2), text(5), text(0), 3.0)) == pytest.approx(6.0, abs=1e-3)
+    assert run(guider_nodes.guider_perp_neg(MODEL, text(2), text(5), text(0), 3.0)) == pytest.approx(6.0, abs=1e-3)
 
 
 def test_guider_options():
-    assert nodes.guider(MODEL, text(1), text(0), 3.0, 0.7, 0.1, 0.9).options == {
+    assert guider_nodes.guider(MODEL, text(1), text(0), 3.0, 0.7, 0.1, 0.9).options == {
         "rescale": 0.7,
         "start": 0.1,
         "end": 0.9,
     }
-    assert nodes.guider(MODEL, text(1), guidance=1.0).kind == "basic"
-    interval = nodes.guider(MODEL, text(2), text(1), 3.0, 0.0, 0.0, 0.0001)
+    assert guider_nodes.guider(MODEL, text(1), guidance=1.0).kind == "basic"
+    interval = guider_nodes.guider(MODEL, text(2), text(1), 3.0, 0.0, 0.0, 0.0001)
     ctx = Run(FlatDenoiser())
     out = nodes.sample_custom(
-        Noise(0), interval, Sampler("euler"), nodes.sigmas(MODEL, steps=3, ctx=ctx), EMPTY, ctx=ctx
+        Noise(0), interval, Sampler("euler"), part_nodes.sigmas(MODEL, steps=3, ctx=ctx), EMPTY, ctx=ctx
     )
     assert float(out.latent.samples.mean()) == pytest.approx(2.0, abs=1e-4)
 
 
 def test_shift_changes_the_steps_and_not_the_weights():
     ctx = Run(FlatDenoiser())
-    shifted = nodes.model_shift(MODEL, 1.0)
-    assert nodes.sigmas(shifted, steps=4, ctx=ctx).tolist() == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
-    assert nodes.sigmas(MODEL, steps=4, ctx=ctx).tolist() == pytest.approx([1.0, 0.9, 0.75, 0.5, 0.0])
+    shifted = model_nodes.model_shift(MODEL, 1.0)
+    assert part_nodes.sigmas(shifted, steps=4, ctx=ctx).tolist() == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0])
+    assert part_nodes.sigmas(MODEL, steps=4, ctx=ctx).tolist() == pytest.approx([1.0, 0.9, 0.75, 0.5, 0.0])
     assert ctx.weights.asked == [MODEL, MODEL]
     with pytest.raises(NodeError, match="time shift"):
-        nodes.sigmas(shifted, ctx=Run(FlatDenoiser("eps")))
+        part_nodes.sigmas(shifted, ctx=Run(FlatDenoiser("eps")))
 
 
 def test_shift_by_size_is_the_maximum_at_a_megapixel():
-    assert nodes.model_shift_by_size(MODEL).options["sampling"]["shift"] == pytest.approx(1.15)
+    assert model_nodes.model_shift_by_size(MODEL).options["sampling"]["shift"] == pytest.approx(1.15)
 
 
 def test_model_sampling_changes_the_table():
     ctx = Run(FlatDenoiser("eps"))
-    changed = nodes.model_sampling(MODEL, "v", True)
-    assert float(nodes.sigmas(changed, steps=4, ctx=ctx)[0]) > 4000
+    changed = model_nodes.model_sampling(MODEL, "v", True)
+    assert float(part_nodes.sigmas(changed, steps=4, ctx=ctx)[0]) > 4000
 
 
 def test_sampler_options_are_checked():
-    assert nodes.sampler("euler_ancestral", eta=0.5) == Sampler("euler_ancestral", {"eta": 0.5})
+    assert part_nodes.sampler("euler_ancestral", eta=0.5) == Sampler("euler_ancestral", {"eta": 0.5})
     with pytest.raises(NodeError, match="no option 'eta'"):
-        nodes.sampler("euler", eta=0.5)
+        part_nodes.sampler("euler", eta=0.5)
 
 
 def test_a_stopped_run_stops_within_a_step():

@@ -7,6 +7,7 @@ import torch
 
 from nodeflow import Condition, Conditioning, ControlNet, NodeError
 from nodeflow_nodes.diffusion import conditioning_nodes as nodes
+from nodeflow_nodes.diffusion import family_nodes
 
 
 def prompt(length: int = 3, width: int = 4, value: float = 1.0) -> Conditioning:
@@ -74,8 +75,8 @@ def test_control_nets_add_up() -> None:
 
 
 def test_extras_of_families() -> None:
-    out = nodes.sdxl_sizes(prompt(), 100, 200, 3, 4, 300, 400).conditions[0]
+    out = family_nodes.sdxl_sizes(prompt(), 100, 200, 3, 4, 300, 400).conditions[0]
     assert out.extra["time_ids"].tolist() == [[200, 100, 4, 3, 400, 300]]
-    out = nodes.sdxl_refiner_sizes(prompt(), 100, 200, 2.5).conditions[0]
+    out = family_nodes.sdxl_refiner_sizes(prompt(), 100, 200, 2.5).conditions[0]
     assert out.extra["time_ids"].tolist() == [[200, 100, 0, 0, 2.5]]
-    assert nodes.flux_guidance(prompt(), 2).conditions[0].extra == {"guidance": 2.0}
+    assert family_nodes.flux_guidance(prompt(), 2).conditions[0].extra == {"guidance": 2.0}

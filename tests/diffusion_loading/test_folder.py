@@ -202,3 +202,15 @@ def test_half_precision_stays_near(flow_folder: Path, precision: str) -> None:
         expected, out = plain(x, timestep, conditions), half(x, timestep, conditions)
     assert out.dtype == torch.float32
     assert (out - expected).abs().mean() < 0.1 * expected.std()
+
+
+def test_an_empty_latent_has_the_models_channels_and_cells(flow_folder: Path, tmp_path: Path) -> None:
+    from nodeflow import File
+    from nodeflow_nodes.diffusion.encode_nodes import empty_latent
+    from nodeflow_nodes.diffusion.load_nodes import load_checkpoint
+
+    model = load_checkpoint(File("flow", str(flow_folder), "0" * 64)).model
+    assert empty_latent(model, 64, 32, 3).samples.shape == (3, 4, 8, 16)
+    assert not empty_latent(model, 64, 32).samples.any()
+    with pytest.raises(NodeError, match="less than one latent cell"):
+        empty_latent(model, 2, 64)

@@ -161,13 +161,20 @@ def set_mask(
     strength: Annotated[float, Range(0, 10, step=0.01)] = 1.0,
     area_from_mask: bool = False,
 ) -> Conditioning:
-    """Limit a prompt to a mask.
+    """Limit a prompt to a part of the picture, given as a mask of any shape.
+
+    Combine it with a prompt for the whole picture (`combine_conditioning`), or with prompts whose masks cover the
+    rest: where no prompt counts there is nothing to draw. At each place the model's answers are averaged by their
+    weights, mask times strength, so that a grey edge fades one prompt into the other.
 
     Args:
         conditioning: the prompt.
-        mask: where it counts, [B, 1, H, W], 0..1; of any size.
-        strength: its weight where it overlaps other prompts.
-        area_from_mask: let the model see only the mask's bounding box instead of the whole picture.
+        mask: where it counts: [B, 1, H, W], 0 (not at all) .. 1 (fully). Its size need not be the picture's; it is
+            fitted to the latent. One mask for a batch of pictures, or one for each.
+        strength: factor on the mask, 0..10; only its ratio to the other prompts' strengths matters.
+        area_from_mask: off: the model sees the whole picture and its answer counts inside of the mask. On: it sees only
+            the rectangle around the mask, as if that were the picture, so that what the prompt says is drawn whole
+            inside of it; then parts fit together less well.
     """
     return conditioning.map(mask=mask, strength=strength, mask_area=area_from_mask)
 
@@ -200,70 +207,6 @@ def apply_control_net(
     rgb = hint.expand(-1, 3, -1, -1) if hint.shape[1] == 1 else hint[:, :3]
     control = ControlHint(control_net, rgb, strength, start, end)
     return Conditioning(tuple(replace(c, control=(*c.control, control)) for c in conditioning.conditions))
-
-
-@node("diffusion/sdxl_sizes", title="SDXL sizes")
-def sdxl_sizes(
-    conditioning: Conditioning,
-    width: Annotated[int, Range(0, 16384, unit="pixels")] = 1024,
-    height: Annotated[int, Range(0, 16384, unit="pixels")] = 1024,
-    crop_left: Annotated[int, Range(0, 16384, unit="pixels")] = 0,
-    crop_top: Annotated[int, Range(0, 16384, unit="pixels")] = 0,
-    target_width: Annotated[int, Range(0, 16384, unit="pixels")] = 1024,
-    target_height: Annotated[int, Range(0, 16384, unit="pixels")] = 1024,
-) -> Conditioning:
-    """Tell SDXL which size its training picture would have had; without this it is the picture's own size.
-
-    Args:
-        conditioning: an SDXL prompt.
-        width: of the picture before cropping; small values give the blur of enlarged pictures.
-        height: likewise.
-        crop_left: pixels cut off on the left; 0 centres the subject.
-        crop_top: pixels cut off above.
-        target_width: of the picture after cropping.
-        target_height: likewise.
-    """
-    return _with_extra(conditioning, time_ids=[height, width, crop_top, crop_left, target_height, target_width])
-
-
-@node("diffusion/sdxl_refiner_sizes", title="SDXL refiner sizes")
-def sdxl_refiner_sizes(
-    conditioning: Conditioning,
-    width: Annotated[int, Range(0, 16384, unit="pixels")] = 1024,
-    height: Annotated[int, Range(0, 16384, unit="pixels")] = 1024,
-    aesthetic: Annotated[float, Range(0, 100, step=0.1)] = 6.0,
-) -> Conditioning:
-    """Tell SDXL's refiner the size and the looks to aim for.
-
-    Args:
-        conditioning: a prompt encoded with the refiner's text encoder.
-        width: of the picture.
-        height: of the picture.
-        aesthetic: aesthetic score, 1..10: about 6 for what you want, 2.5 for the negative prompt.
-    """
-    return _with_extra(conditioning, time_ids=[height, width, 0, 0, aesthetic])
-
-
-@node("diffusion/flux_guidance", title="Flux guidance")
-def flux_guidance(
-    conditioning: Conditioning, guidance: Annotated[float, Range(0, 100, step=0.1)] = 3.5
-) -> Conditioning:
-    """Set the guidance that Flux dev reads as an input. Its own kind of guidance: sample with a guidance scale of 1.
-
-    Args:
-        conditioning: a Flux prompt.
-        guidance: 3.5 is usual; lower is looser and more natural.
-    """
-    return Conditioning(
-        tuple(replace(c, extra={**c.extra, "guidance": float(guidance)}) for c in conditioning.conditions)
-    )
-
-
-def _with_extra(conditioning: Conditioning, **values: list[float]) -> Conditioning:
-    import torch
-
-    extra = {name: torch.tensor([value], dtype=torch.float32) for name, value in values.items()}
-    return Conditioning(tuple(replace(c, extra={**c.extra, **extra}) for c in conditioning.conditions))
 
 
 def only(conditioning: Conditioning, name: str) -> Condition:

@@ -10,6 +10,7 @@ from nodeflow import (
     Context,
     Image,
     Latent,
+    Model,
     Multiline,
     NodeError,
     Range,
@@ -53,14 +54,22 @@ def encode_prompt_parts(
     *,
     ctx: Context,
 ) -> Conditioning:
-    """Encode another text with each text encoder of SDXL, SD3 or Flux; `encode_prompt` gives all of them the same.
+    """Encode a prompt with a text of its own for each text encoder of SDXL, SD3 or Flux.
+
+    These models read a prompt through two or three networks; `encode_prompt` gives all of them the same text. CLIP-L
+    and OpenCLIP-G understand short descriptions and lists of words, T5 whole sentences. A text for an encoder that the
+    model lacks is not used; an encoder without a text reads the empty prompt.
 
     Args:
         text_encoder: of the same model that will paint.
-        clip_l: for CLIP-L.
-        clip_g: for OpenCLIP-G.
-        t5: for T5.
-        clip_skip: as in `encode_prompt`.
+        clip_l: for CLIP-L (SDXL, SD3, Flux): often the style.
+        clip_g: for OpenCLIP-G (SDXL, SD3): often the subject.
+        t5: for T5 (SD3, Flux): a full description, without the limit of 75 tokens a piece.
+        clip_skip: which layer of the CLIP encoders to use, counted from the end: 1 is the last; 0 is what the model was
+            made for.
+
+    Returns:
+        conditioning: one prompt, the encoders' answers joined as the model wants them.
     """
     texts = {"l": clip_l, "g": clip_g, "t5": t5}
     with ctx.weights.use(text_encoder, ctx.device) as encoders:
@@ -127,6 +136,38 @@ def encode_image(
             return Latent(module.encode_tiled(pixels, tile, overlap, _progress(ctx)))
         ctx.check()
         return Latent(module.encode(pixels))
+
+
+@node("diffusion/empty_latent", title="Empty latent for a model")
+def empty_latent(
+    model: Model,
+    width: Annotated[int, Range(8, 16384, step=8, unit="px")] = 512,
+    height: Annotated[int, Range(8, 16384, step=8, unit="px")] = 512,
+    batch_size: Annotated[int, Range(1, 4096)] = 1,
+) -> Latent:
+    """Make an empty latent for a picture of this size, as this model wants it.
+
+    The model's file says how many channels its latents have and how many pixels a latent cell is wide; `latent/empty`
+    is the same with these numbers given by hand. Nothing is loaded.
+
+    Args:
+        model: the denoiser that will paint.
+        width: of the picture, in pixels; rounded down to whole latent cells.
+        height: of the picture, in pixels.
+        batch_size: how many pictures are made at once.
+
+    Returns:
+        latent: zeros, [batch_size, C, height / d, width / d], with the model's C and d.
+
+    Raises:
+        NodeError: if the size is less than one latent cell, or the latent would have more than 1,073,741,824 values.
+    """
+    from nodeflow_nodes.latent.make import empty
+
+    from .loading.models import denoiser_of
+
+    spec = denoiser_of(model.path)
+    return empty(width, height, batch_size, spec.latent_channels, spec.downscale)
 
 
 def check_tiles(tile: int, overlap: int) -> None:

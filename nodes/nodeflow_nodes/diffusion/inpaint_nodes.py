@@ -52,20 +52,29 @@ def inpaint_conditioning(
     *,
     ctx: Context,
 ) -> Inpaint:
-    """Give an inpainting model the picture and the mask it repaints. For models that read nine channels.
+    """Give an inpainting model the picture and the mask it repaints.
+
+    For models made for inpainting, whose names mostly say so: they read the mask and the picture with a grey hole
+    beside the latent (nine channels instead of four), so that what they paint fits its surroundings. An ordinary model
+    does not; use `encode_for_inpaint` or a noise mask with it. Connect all three outputs to the sampler, with
+    `denoise` 1.
 
     Args:
         positive: what the masked part should show.
         negative: what it should not show.
         vae: of the model.
-        image: the picture, [B, C, H, W], 0..1.
-        mask: 1 where to paint; resized to the picture.
-        noise_mask: also keep the sampler from changing anything outside the mask.
+        image: the picture, [B, C, H, W], 0..1; sides are cropped to multiples of 8 pixels.
+        mask: [1 or B, 1, H, W], 1 where to paint, rounded to 0 or 1; resized to the picture.
+        noise_mask: also keep the sampler from changing anything outside of the mask. Off: the model may adapt all of
+            the picture, which hides seams and changes details.
 
     Returns:
         positive: the prompt, with picture and mask.
         negative: likewise.
         latent: the encoded picture, to start from.
+
+    Raises:
+        NodeError: if there are neither one mask nor as many as pictures.
     """
     picture, hole = _picture_and_mask(image, mask)
     with ctx.weights.use(vae, ctx.device) as module:
@@ -80,13 +89,17 @@ def inpaint_conditioning(
 def edit_conditioning(
     positive: Conditioning, negative: Conditioning, vae: Vae, image: Image, *, ctx: Context
 ) -> Inpaint:
-    """Give an editing model the picture that the prompt's instruction is about (InstructPix2Pix: eight channels).
+    """Give an editing model the picture that the prompt's instruction is about.
+
+    For InstructPix2Pix and its kin, which read the picture beside the latent (eight channels instead of four) and
+    follow instructions such as "make it winter". To set how much the picture and the instruction count on their own,
+    use `guider_dual`. Flux Kontext takes its picture by `reference_latent` instead.
 
     Args:
-        positive: the instruction.
-        negative: what the result should not show.
+        positive: the instruction, encoded.
+        negative: the empty prompt, or what the result should not show.
         vae: of the model.
-        image: the picture to edit, [B, C, H, W], 0..1.
+        image: the picture to edit, [B, C, H, W], 0..1; sides are cropped to multiples of 8 pixels.
 
     Returns:
         positive: the instruction, with the picture.

@@ -13,14 +13,19 @@ from nodeflow import Body, Context, NodeError, Range, node
 
 @node("flow/repeat")
 def repeat(body: Body, count: Annotated[int, Range(0, 10_000)], inputs: dict, *, ctx: Context) -> dict:  # type: ignore[type-arg]
-    """Run a sub-workflow a number of times, each time on what the last gave.
+    """Run a sub-workflow a number of times, each time on what the last time gave.
 
-    Outputs of the sub-workflow that have the name of an input become that input in the next turn; an input named
-    `index` gets the number of the turn, from 0. With a count of 0 the inputs come out as they went in.
+    For example: sharpen a picture a little, five times; or draw a picture, and let each next one begin from the one
+    before. The sub-workflow's declared inputs and outputs become ports of this node. An output that has the name of an
+    input goes into that input in the next turn; the other inputs stay what they were. An input named `index`, if there
+    is one, gets the number of the turn, from 0.
 
     Args:
-        body: the sub-workflow to repeat.
-        count: number of turns.
+        body: the sub-workflow to repeat, by its name in the recipe's `definitions`.
+        count: number of turns. With 0 the inputs come out as they went in.
+
+    Returns:
+        The outputs of the last turn. Turns are cached one by one: more turns later compute only the new ones.
     """
     state = dict(inputs)
     result = {name: value for name, value in state.items() if name != "index"}
@@ -33,13 +38,23 @@ def repeat(body: Body, count: Annotated[int, Range(0, 10_000)], inputs: dict, *,
 
 @node("flow/while")
 def while_(body: Body, limit: Annotated[int, Range(1, 10_000)], inputs: dict, *, ctx: Context) -> dict:  # type: ignore[type-arg]
-    """Run a sub-workflow again and again while its output `continue_` is true.
+    """Run a sub-workflow again and again for as long as it says so.
 
-    Outputs that have the name of an input become that input in the next turn. The first turn always runs.
+    For example: draw with the next seed until the picture is bright enough. The sub-workflow decides in each turn by
+    an output named `continue_`: true runs it once more, false ends the loop. An output that has the name of an input
+    goes into that input in the next turn; the other inputs stay what they were. An input named `index`, if there is
+    one, gets the number of the turn, from 0. The first turn always runs.
 
     Args:
-        body: the sub-workflow to repeat; it needs a boolean output named `continue_`.
-        limit: most turns; reaching it is an error, so that no recipe runs for ever.
+        body: the sub-workflow to repeat, by its name in the recipe's `definitions`; it needs a boolean output named
+            `continue_`.
+        limit: most turns, so that no recipe runs for ever.
+
+    Returns:
+        The outputs of the last turn. Turns are cached one by one.
+
+    Raises:
+        NodeError: if `continue_` is still true after `limit` turns, or there is no such output.
     """
     state = dict(inputs)
     for index in range(limit):
@@ -55,12 +70,23 @@ def while_(body: Body, limit: Annotated[int, Range(1, 10_000)], inputs: dict, *,
 
 @node("flow/map")
 def map_(body: Body, over: list[str], inputs: dict, *, ctx: Context) -> dict:  # type: ignore[type-arg]
-    """Run a sub-workflow once per item of one or more lists, whose length may be known only while running.
+    """Run a sub-workflow once for each item of a list.
+
+    For example: a list of prompts becomes a list of pictures. Use it where the list is known only while running, or
+    where several nodes belong together; a list that is written in the recipe can also be walked by a single node
+    (`each`). The sub-workflow's declared inputs become ports of this node; those named in `over` take a list here.
 
     Args:
-        body: the sub-workflow to run.
-        over: names of its inputs that get one item each; several lists are walked together and must be equally long.
-            Its other inputs are the same in every run.
+        body: the sub-workflow to run, by its name in the recipe's `definitions`.
+        over: names of its inputs that get one item a run. Several lists are walked together, first with first, and must
+            be equally long. Its other inputs are the same in every run; one named `index` gets the number of the run,
+            from 0.
+
+    Returns:
+        For each output of the sub-workflow the list of what the runs gave, in order; empty lists for an empty list.
+
+    Raises:
+        NodeError: if an input that is named has no list, or the lists differ in length.
     """
     columns: dict[str, list[Any]] = {}
     for name in over:

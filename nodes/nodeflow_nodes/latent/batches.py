@@ -60,12 +60,22 @@ def pick(
     index: Annotated[int, Range(-4096, 4095)] = 0,
     count: Annotated[int, Range(1, 4096)] = 1,
 ) -> Latent:
-    """Take latents out of a batch; they keep drawing the noise of their old place.
+    """Take one or more latents out of a batch.
+
+    Each item of a batch is made with noise of its own. An item that is taken out remembers its place, so sampling it
+    alone gives the picture that it would have given in the batch: find one you like among many, pick it, and go on
+    with that one.
 
     Args:
-        latent: the batch.
+        latent: the batch, [B, C, h, w].
         index: the first one taken, counted from 0; -1 is the last.
         count: how many are taken; fewer if the batch ends before.
+
+    Returns:
+        latent: [count, C, h, w], with its noise mask and its places in the old batch.
+
+    Raises:
+        NodeError: if there is no item of that number.
     """
     from nodeflow_nodes.image.ops.shape import place
 
@@ -79,11 +89,20 @@ def pick(
 
 @node("latent/repeat")
 def repeat(latent: Latent, count: Annotated[int, Range(1, 4096)] = 2) -> Latent:
-    """Repeat a batch of latents; each copy draws other noise.
+    """Repeat a latent, to make several pictures from one beginning.
+
+    The copies are equal, but they have different places in the batch, and the sampler draws other noise for each place:
+    so the pictures differ.
 
     Args:
-        latent: the batch.
-        count: how often it appears in the result.
+        latent: the batch, [B, C, h, w]; its items come in order, then again: 0 1 2 0 1 2.
+        count: how often it appears in the result; 1 changes nothing.
+
+    Returns:
+        latent: [B · count, C, h, w].
+
+    Raises:
+        NodeError: if the result would need more than 4 GB.
     """
     samples, mask = latent.samples, latent.noise_mask
     if count * samples.numel() > 1 << 30:

@@ -42,12 +42,23 @@ def empty(
 ) -> Latent:
     """Make an empty latent, the size of the picture to be painted.
 
+    A latent is a small picture in the model's own language: fewer cells than pixels, with more channels than three. How
+    many depends on the model; `diffusion/empty_latent` takes both numbers from it.
+
     Args:
         width: of the picture, in pixels; rounded down to whole latent cells.
         height: of the picture, in pixels.
         batch_size: how many pictures are made at once.
-        channels: of the model's latents: 4 for Stable Diffusion 1, 2 and XL, 16 for SD 3 and Flux.
-        downscale: pixels a latent cell, along each side: 8 for all of those.
+        channels: of the model's latents: 4 for Stable Diffusion 1, 2 and XL, PixArt and the built-in model, 16 for SD3
+            and Flux. Samplers give an empty latent the model's number in any case.
+        downscale: pixels a latent cell, along each side: 8 for all of those but the built-in model, which has 4. A
+            wrong number gives a picture of another size.
+
+    Returns:
+        latent: zeros, [batch_size, channels, height / downscale, width / downscale].
+
+    Raises:
+        NodeError: if the size is less than one latent cell, or the latent would have more than 1,073,741,824 values.
     """
     import torch
 

@@ -11,16 +11,24 @@ Factor = Annotated[float, Range(-100, 100, 0.05)]
 
 @node("latent/slerp")
 def slerp(a: Latent, b: Latent, t: float | list[float] = 0.5) -> Latent:
-    """Go from one latent to another on the sphere, so that what lies between is as likely as the ends: a latent walk.
+    """Go from one random latent to another, so that every latent on the way is as likely as the ends: a latent walk.
+
+    Spherical linear interpolation (Shoemake 1985): along a great circle instead of a straight line. The middle of a
+    straight line between two noises has less spread than noise (0.7 times), and models make dull pictures of it; on the
+    circle the spread stays. For encoded pictures use `latent/lerp`.
 
     Args:
         a: where the way begins.
-        b: where it ends.
+        b: where it ends, of the same shape.
         t: how far to go: 0 gives `a`, 1 gives `b`. A list of numbers (see `value/linspace`) gives a batch, one item a
             number: first all items for the first number, then those for the next.
 
     Returns:
-        The latents between; as noise, they have the spread that noise must have.
+        latent: the latents between: sin((1 - t)·w)/sin(w) · a + sin(t·w)/sin(w) · b, w the angle between the two, for
+            each item.
+
+    Raises:
+        NodeError: if `a` and `b` differ in shape, or the list is empty or longer than 4096.
     """
     return _between(a, b, t, spherical=True)
 
@@ -73,10 +81,16 @@ def add(a: Latent, b: Latent, scale: Factor = 1.0) -> Latent:
 def scale(latent: Latent, factor: Factor = 1.0, offset: Factor = 0.0) -> Latent:
     """Multiply a latent's values: factor · latent + offset.
 
+    For a random latent the factor sets its spread: below 1 gives a generator (`gan/generate`) more usual pictures,
+    above 1 more unusual ones. For an encoded picture it changes contrast and colour in the model's own, uneven way.
+
     Args:
-        latent: the latents.
-        factor: 1 changes nothing.
-        offset: added afterwards.
+        latent: the latents, [B, C, h, w].
+        factor: 1 changes nothing, 0 leaves only the offset, -1 turns the signs round.
+        offset: added to all values afterwards; 0 adds nothing.
+
+    Returns:
+        latent: of the same shape, with the same noise mask.
     """
     from nodeflow_nodes.latent import ops
 

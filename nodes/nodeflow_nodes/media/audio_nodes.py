@@ -78,11 +78,21 @@ def tone(
 
 @node("media/waveform")
 def waveform(audio: Audio, item: Annotated[int, Range(0, 9999, step=1)] = 0) -> Figure:
-    """Draw a sound as its waveform: loudness over time, a strip for each channel.
+    """Draw a sound as its waveform: how far the air moves at each moment, a strip for each channel.
+
+    From left to right is time, in seconds; up and down is the sample's value, -1 to 1. Each column of pixels is a line
+    from the smallest to the largest value in its stretch of time, so loud is tall and silence is flat; what lies beyond
+    -1 and 1 (and would be distorted) is cut off at the edge.
 
     Args:
-        audio: the sounds.
-        item: which of the batch, from 0.
+        audio: the sounds, [B, C, T].
+        item: which sound of the batch, counted from 0.
+
+    Returns:
+        figure: a PNG, 760 pixels wide.
+
+    Raises:
+        NodeError: if the batch has no such sound.
     """
     from .drawing import draw_waveform
 

@@ -28,11 +28,17 @@ def switch(condition: bool, on_true: T | None = None, on_false: T | None = None)
 
 @node("value/first_given", lazy=("a", "b"))
 def first_given(a: T | None = None, b: T | None = None) -> T:
-    """Pass on the first input, or the second one if the first is nothing.
+    """Pass on the first input, or the second one if nothing is connected to the first.
+
+    For inputs that may be left out: declare an optional input of a workflow, connect it to `a`, and what to use without
+    it to `b`. "Nothing" is no value at all (null in a file); 0, false, an empty text and an empty list are values.
 
     Args:
-        a: passed on, unless it is nothing (none).
+        a: passed on, unless it is nothing.
         b: passed on otherwise; it is not computed if it is not needed.
+
+    Returns:
+        The one that was passed on; nothing if both are nothing.
     """
     first = _given(a)
     return _given(b) if first is None else first

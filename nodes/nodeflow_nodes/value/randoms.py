@@ -27,13 +27,19 @@ def whole(source: Iterator[float], low: int, high: int) -> int:
 
 @node("value/random_integers", title="Random whole numbers")
 def random_integers(seed: Seed = 0, low: int = 0, high: int = 100, count: Count = 1) -> list[int]:
-    """Draw whole numbers.
+    """Draw whole numbers, such as a seed for each picture of a series. Each number of the range is equally likely.
 
     Args:
-        seed: the same seed gives the same numbers; a longer list begins with the shorter one.
-        low: the smallest that may come.
-        high: the largest that may come.
-        count: how many.
+        seed: the same seed gives the same numbers on every machine; a longer list begins with the shorter one.
+        low: the smallest that may come, from -2**64.
+        high: the largest that may come, to 2**64.
+        count: how many; the same number may come twice.
+
+    Returns:
+        The numbers, in the order in which they were drawn.
+
+    Raises:
+        NodeError: if `low` is above `high`, or either is beyond 2**64.
     """
     if high < low:
         raise NodeError(f"expected low ≤ high, got low = {low}, high = {high}")
@@ -45,25 +51,34 @@ def random_integers(seed: Seed = 0, low: int = 0, high: int = 100, count: Count 
 
 @node("value/random_integer", title="Random whole number")
 def random_integer(seed: Seed = 0, low: int = 0, high: int = 100) -> int:
-    """Draw one whole number.
+    """Draw one whole number. Each number of the range is equally likely.
 
     Args:
-        seed: the same seed gives the same number.
-        low: the smallest that may come.
-        high: the largest that may come.
+        seed: the same seed gives the same number on every machine; it is the first one of `random_integers`.
+        low: the smallest that may come, from -2**64.
+        high: the largest that may come, to 2**64.
+
+    Raises:
+        NodeError: if `low` is above `high`, or either is beyond 2**64.
     """
     return random_integers(seed, low, high, 1)[0]
 
 
 @node("value/random_floats", title="Random numbers")
 def random_floats(seed: Seed = 0, low: float = 0.0, high: float = 1.0, count: Count = 1) -> list[float]:
-    """Draw numbers.
+    """Draw numbers with a fraction, evenly between two ends.
 
     Args:
-        seed: the same seed gives the same numbers; a longer list begins with the shorter one.
+        seed: the same seed gives the same numbers on every machine; a longer list begins with the shorter one.
         low: the smallest that may come.
         high: no number above it comes.
         count: how many.
+
+    Returns:
+        The numbers, in the order in which they were drawn.
+
+    Raises:
+        NodeError: if `low` is above `high`.
     """
     if high < low:
         raise NodeError(f"expected low ≤ high, got low = {low}, high = {high}")
@@ -73,12 +88,15 @@ def random_floats(seed: Seed = 0, low: float = 0.0, high: float = 1.0, count: Co
 
 @node("value/random_float", title="Random number")
 def random_float(seed: Seed = 0, low: float = 0.0, high: float = 1.0) -> float:
-    """Draw one number.
+    """Draw one number with a fraction, evenly between two ends.
 
     Args:
-        seed: the same seed gives the same number.
+        seed: the same seed gives the same number on every machine; it is the first one of `random_floats`.
         low: the smallest that may come.
-        high: it does not go above it.
+        high: no number above it comes.
+
+    Raises:
+        NodeError: if `low` is above `high`.
     """
     return random_floats(seed, low, high, 1)[0]
 
