@@ -91,10 +91,11 @@ CARDS = {
     ),
     "gan": Card(
         "shapes-gan",
-        "A generator from 64 normal numbers to a 64x64 picture in 0..1 (clamp it), trained adversarially on the VAE's "
-        "latents, with the VAE's decoder behind it. `generator.json` lists the layers; `generator.safetensors` "
-        "has the weights, named by the layer's index. Layers: `linear`; `reshape` to channels x height x width; `conv` "
-        "3x3 with padding 1 (`bias` false: none); `upsample` nearest x2; `relu`; `softclip` 3 tanh(x/3); `block` "
+        "A generator from 64 normal numbers to a 64x64 picture in 0..1 (clamp it). It was first the decoder of a "
+        "variational autoencoder on the VAE's latents, then trained adversarially (R3GAN's loss); the VAE's decoder is "
+        "behind it. `generator.json` lists the layers; `generator.safetensors` has the weights, named by the layer's "
+        "index. Layers: `linear`; `reshape` to channels x height x width; `conv` 3x3 with padding 1 (`bias` false: "
+        "none); `upsample` nearest x2; `relu`; `softclip` 3 tanh(x/3); `block` "
         "relu(x + conv(relu(conv(relu(conv(x)))))) with weights `<index>.conv.0`, `.conv.2`, `.conv.4`.",
         "Unconditional: it draws what it likes.",
         "gan",

@@ -89,6 +89,22 @@ class Copyist(nn.Module):
         return self.generator[HINTED:](middle), outline, nats
 
 
+@torch.no_grad()
+def settle(copyist: Copyist, latents: Tensor) -> Copyist:
+    """Make standard normal vectors mean what pictures' codes are: their mean and covariance go into the generator's
+    first layer, and out of the encoder's last one."""
+    mean, log_variance = copyist.eye(latents).chunk(2, 1)
+    middle = mean.mean(0)
+    spread = torch.linalg.cholesky(torch.cov(mean.T) + log_variance.exp().mean(0).diag())
+    first, last = copyist.generator[0], copyist.eye[-1]
+    first.bias += first.weight @ middle
+    first.weight.copy_(first.weight @ spread)
+    last.bias[:LATENT] -= middle
+    for part in (last.weight, last.bias[:, None]):
+        part[:LATENT] = torch.linalg.solve_triangular(spread, part[:LATENT], upper=False)
+    return copyist
+
+
 class Game(nn.Module):
     """The second stage: both players; one backward pass gives each its own gradient."""
 
@@ -142,10 +158,10 @@ def _loss(data: dict[str, Tensor]) -> Loss:
 
 
 def report(generator: nn.Module) -> dict[str, float]:
-    """For the log: smoothness and diversity."""
+    """For the log: smoothness and diversity of a few pictures."""
     picture = whole(generator, vae.load())[1]
-    even = diversity(judge.load(), draw(picture, 256)) if (home("judge") / "checkpoint.pt").exists() else {}
-    return smoothness(picture) | even
+    even = diversity(judge.load(), draw(picture, 128)) if (home("judge") / "checkpoint.pt").exists() else {}
+    return smoothness(picture, 8) | even
 
 
 def load(name: str = "gan") -> nn.Module:
@@ -173,9 +189,9 @@ def main() -> None:
         weight_decay=0.0,
         clip=100.0,
         bf16=True,
-        save_every=240,
+        save_every=400,
     )
-    game = Game(copyist).train().requires_grad_(True)
+    game = Game(settle(copyist, data["latents"][:4096].float())).train().requires_grad_(True)
     game.anchor.requires_grad_(False)
     train(second, game, _loss(data), on_save=lambda model, _: report(model.generator))
 
