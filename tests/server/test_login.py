@@ -224,7 +224,8 @@ def test_it_listens_on_ipv6_too(tmp_path: Path) -> None:
     import socket
 
     try:
-        socket.socket(socket.AF_INET6).bind(("::1", 0))
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
     except OSError:
         pytest.skip("this machine has no IPv6")
     with running(tmp_path / "home", Options(host="::1", port=0)) as server:

@@ -1,5 +1,5 @@
-"""Scripts in names, titles, prompts, files and addresses: no route gives any of it out as a page (CVE-2024-10099 and those
-after it; ComfyUI mended one route and forgot another, so this walks over all of them)."""
+"""Scripts in names, titles, prompts, files and addresses: no route gives any of it out as a page (CVE-2024-10099
+and those after it; ComfyUI mended one route and forgot another, so this walks over all of them)."""
 
 from __future__ import annotations
 
