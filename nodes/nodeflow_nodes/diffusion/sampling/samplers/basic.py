@@ -11,7 +11,9 @@ from nodeflow_nodes.diffusion.sampling.samplers.common import (
     Step,
     ancestral,
     derivative,
+    estimated,
     flow_ancestral,
+    intervals,
 )
 
 
@@ -41,8 +43,7 @@ def euler(
     """Euler's rule x + d(b − a): first order (Karras et al. 2022, Algorithm 2). `ddim` is the same rule."""
     for i in range(len(sigmas) - 1):
         x, a = _churned(x, sigmas[i], len(sigmas) - 1, noise, churn, churn_low, churn_high, s_noise)
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+        denoised = estimated(model, x, a, step, i)
         x = x + derivative(x, denoised, a) * (sigmas[i + 1] - a)
     return x
 
@@ -51,10 +52,8 @@ def euler_ancestral(
     model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, eta: float = 1.0, s_noise: float = 1.0
 ) -> Tensor:
     """Euler down to `dn`, then noise up to b: first order, stochastic (k-diffusion)."""
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
         elif model.parametrisation.flow:
@@ -87,8 +86,7 @@ def heun(
     for i in range(len(sigmas) - 1):
         x, a = _churned(x, sigmas[i], len(sigmas) - 1, noise, churn, churn_low, churn_high, s_noise)
         b = sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+        denoised = estimated(model, x, a, step, i)
         d = derivative(x, denoised, a)
         if b != 0:
             y = x + d * (b - a)
@@ -100,10 +98,8 @@ def heun(
 def heunpp2(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
     """Heun++: a weighted mean of up to three slopes, the later the less the lower σ: second order (Carzit, MIT)."""
     last = len(sigmas) - 2
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         d = derivative(x, denoised, a)
         if i < last:
             y = x + d * (b - a)
@@ -124,10 +120,8 @@ def heunpp2(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -
 def dpm_2(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
     """The midpoint rule with the middle taken in ln σ: second order, two evaluations (DPM-Solver-2's midpoint in
     Karras et al. 2022)."""
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         x = _midpoint(model, x, denoised, a, b)
     return x
 
@@ -136,10 +130,8 @@ def dpm_2_ancestral(
     model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, eta: float = 1.0, s_noise: float = 1.0
 ) -> Tensor:
     """`dpm_2` down to `dn`, then noise up to b: stochastic (k-diffusion)."""
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if model.parametrisation.flow:
             down, keep, renoise = flow_ancestral(a, b, eta)
         else:
@@ -162,10 +154,8 @@ def _midpoint(model: Model, x: Tensor, denoised: Tensor, a: Tensor, b: Tensor) -
 
 def lcm(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
     """The estimate itself, noised again to b: for latent consistency models (Luo et al. 2023)."""
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         x = denoised
         if b > 0:
             x = model.parametrisation.renoised(noise(a, b), x, b)
@@ -174,10 +164,8 @@ def lcm(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Te
 
 def ddpm(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
     """The ancestral step of DDPM in its own variance-preserving space: first order, stochastic (Ho et al. 2020)."""
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         kept, kept_next = 1 / (a * a + 1), 1 / (b * b + 1)
         ratio = kept / kept_next
         z = x / (1.0 + a**2.0).sqrt()

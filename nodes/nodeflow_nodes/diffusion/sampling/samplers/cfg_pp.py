@@ -8,7 +8,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nodeflow_nodes.diffusion.sampling.samplers.common import Model, Noise, Step, ancestral, derivative, unconditional
+from nodeflow_nodes.diffusion.sampling.samplers.common import (
+    Model,
+    Noise,
+    Step,
+    ancestral,
+    derivative,
+    estimated,
+    intervals,
+    unconditional,
+)
 
 
 def euler_cfg_pp(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) -> Tensor:
@@ -21,10 +30,8 @@ def euler_ancestral_cfg_pp(
 ) -> Tensor:
     """D + dn·u + up·ξ. First order, stochastic. Flow: the same in the state's α and σ."""
     log_snr = model.parametrisation.log_snr
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
             continue
@@ -49,8 +56,7 @@ def dpmpp_2m_cfg_pp(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step:
     earlier: Tensor | None = None
     times = sigmas.log().neg()
     for i in range(len(sigmas) - 1):
-        denoised = model(x, sigmas[i])
-        step(i, x, sigmas[i], denoised)
+        denoised = estimated(model, x, sigmas[i], step, i)
         base = unconditional(model)
         h = times[i + 1] - times[i]
         mixed = -torch.exp(-h) * base
@@ -67,10 +73,8 @@ def dpmpp_2s_ancestral_cfg_pp(
 ) -> Tensor:
     """DPM-Solver++(2S) ancestral as CFG++. The second half uses the unconditional estimate of the midpoint, as the
     published numbers of this name do by accident: it does not converge to the exact path, however many the steps."""
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         base = unconditional(model)
         down, up = ancestral(a, b, eta)
         if down == 0:

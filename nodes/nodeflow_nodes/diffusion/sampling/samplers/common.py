@@ -13,7 +13,7 @@ and may raise to stop. Notation in the samplers: a = σ_i, b = σ_{i+1}, d = (x 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -34,6 +34,19 @@ class Model(Protocol):
     uncond: Tensor | None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor: ...
+
+
+def intervals(sigmas: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Each step's number with its a and b."""
+    for i in range(len(sigmas) - 1):
+        yield i, sigmas[i], sigmas[i + 1]
+
+
+def estimated(model: Model, x: Tensor, sigma: Tensor, step: Step, i: int) -> Tensor:
+    """D at the beginning of step i, shown to `step`."""
+    denoised = model(x, sigma)
+    step(i, x, sigma, denoised)
+    return denoised
 
 
 def derivative(x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:

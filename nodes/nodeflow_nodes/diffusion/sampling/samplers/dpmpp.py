@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -17,7 +18,9 @@ from nodeflow_nodes.diffusion.sampling.samplers.common import (
     ancestral,
     below_one,
     derivative,
+    estimated,
     flow_ancestral,
+    intervals,
 )
 
 
@@ -25,10 +28,8 @@ def dpmpp_2m(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step) 
     """DPM-Solver++(2M): second order from the last two estimates. In −ln σ for flow models too."""
     earlier: Tensor | None = None
     times = sigmas.log().neg()
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         h = times[i + 1] - times[i]
         ratio = times[i + 1].neg().exp() / times[i].neg().exp()
         if earlier is None or b == 0:
@@ -47,10 +48,8 @@ def dpmpp_2s_ancestral(
     """DPM-Solver++(2S) down to `dn`, then noise up to b: second order, two evaluations, stochastic (k-diffusion)."""
     if model.parametrisation.flow:
         return _flow_2s_ancestral(model, x, sigmas, noise, step, eta, s_noise)
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         down, up = ancestral(a, b, eta)
         if down == 0:
             x = x + derivative(x, denoised, a) * (down - a)
@@ -69,10 +68,8 @@ def _flow_2s_ancestral(
     model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, eta: float, s_noise: float
 ) -> Tensor:
     log_snr, sigma_of = model.parametrisation.log_snr, model.parametrisation.sigma_of
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         down, keep, renoise = flow_ancestral(a, b, eta)
         if b == 0:
             x = x + derivative(x, denoised, a) * (down - a)
@@ -105,10 +102,8 @@ def dpmpp_sde(
     """DPM-Solver++ (SDE), single step: two evaluations, noise at each (k-diffusion). Strong order 1."""
     log_snr, sigma_of = model.parametrisation.log_snr, model.parametrisation.sigma_of
     sigmas = below_one(model, sigmas)
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
             continue
@@ -148,6 +143,22 @@ def dpmpp_2m_sde_heun(
     return _2m_sde(model, x, sigmas, noise, step, eta, s_noise, "heun")
 
 
+def _reverse_step(
+    log_snr: Callable[[Tensor], Tensor], x: Tensor, denoised: Tensor, a: Tensor, b: Tensor, eta: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The reverse-time SDE from a to b with a constant estimate, without its noise: the state, h, (1 + η)h, and α_b."""
+    end = log_snr(b)
+    h = end - log_snr(a)
+    span = h * (eta + 1)
+    alpha = b * end.exp()
+    return b / a * (-h * eta).exp() * x + alpha * (-span).expm1().neg() * denoised, h, span, alpha
+
+
+def _reverse_noise(noise: Noise, a: Tensor, b: Tensor, h: Tensor, eta: float, s_noise: float) -> Tensor:
+    """That SDE's noise over the step."""
+    return noise(a, b) * b * (-2 * h * eta).expm1().neg().sqrt() * s_noise
+
+
 def _2m_sde(
     model: Model,
     x: Tensor,
@@ -162,18 +173,12 @@ def _2m_sde(
     sigmas = below_one(model, sigmas)
     earlier: Tensor | None = None
     earlier_h = sigmas[0]
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
             continue
-        end = log_snr(b)
-        h = end - log_snr(a)
-        span = h * (eta + 1)
-        alpha = b * end.exp()
-        x = b / a * (-h * eta).exp() * x + alpha * (-span).expm1().neg() * denoised
+        x, h, span, alpha = _reverse_step(log_snr, x, denoised, a, b, eta)
         if earlier is not None:
             r = earlier_h / h
             if kind == "heun":
@@ -181,7 +186,7 @@ def _2m_sde(
             else:
                 x = x + 0.5 * alpha * (-span).expm1().neg() * (1 / r) * (denoised - earlier)
         if eta and s_noise:
-            x = x + noise(a, b) * b * (-2 * h * eta).expm1().neg().sqrt() * s_noise
+            x = x + _reverse_noise(noise, a, b, h, eta, s_noise)
         earlier, earlier_h = denoised, h
     return x
 
@@ -194,18 +199,12 @@ def dpmpp_3m_sde(
     sigmas = below_one(model, sigmas)
     estimates: list[Tensor] = []
     steps: list[Tensor] = []
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
             continue
-        end = log_snr(b)
-        h = end - log_snr(a)
-        span = h * (eta + 1)
-        alpha = b * end.exp()
-        x = b / a * (-h * eta).exp() * x + alpha * (-span).expm1().neg() * denoised
+        x, h, span, alpha = _reverse_step(log_snr, x, denoised, a, b, eta)
         if estimates:
             phi_2 = span.neg().expm1() / span + 1
             r0 = steps[0] / h
@@ -220,6 +219,6 @@ def dpmpp_3m_sde(
                 phi_3 = phi_2 / span - 0.5
                 x = x + (alpha * phi_2) * slope - (alpha * phi_3) * curve
         if eta and s_noise:
-            x = x + noise(a, b) * b * (-2 * h * eta).expm1().neg().sqrt() * s_noise
+            x = x + _reverse_noise(noise, a, b, h, eta, s_noise)
         estimates, steps = [denoised, *estimates[:1]], [h, *steps[:1]]
     return x

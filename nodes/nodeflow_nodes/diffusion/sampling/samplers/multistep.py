@@ -14,7 +14,9 @@ from nodeflow_nodes.diffusion.sampling.samplers.common import (
     Step,
     ancestral,
     derivative,
+    estimated,
     flow_ancestral,
+    intervals,
     unconditional,
 )
 
@@ -28,8 +30,7 @@ def lms(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, or
     slopes: list[Tensor] = []
     levels = sigmas.double().tolist()
     for i in range(len(sigmas) - 1):
-        denoised = model(x, sigmas[i])
-        step(i, x, sigmas[i], denoised)
+        denoised = estimated(model, x, sigmas[i], step, i)
         slopes = [derivative(x, denoised, sigmas[i]), *slopes[: order - 1]]
         if sigmas[i + 1] == 0:
             x = denoised
@@ -57,10 +58,8 @@ ADAMS = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 2
 def ipndm(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, order: int = 4) -> Tensor:
     """Adams-Bashforth on d as if steps were even, order ≤ 4 (improved PNDM, Zhang and Chen 2022)."""
     slopes: list[Tensor] = []
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         slopes = [derivative(x, denoised, a), *slopes[: order - 1]]
         if b == 0:
             x = denoised
@@ -78,8 +77,7 @@ def ipndm_v(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *
     """
     slopes: list[Tensor] = []
     for i in range(len(sigmas) - 1):
-        denoised = model(x, sigmas[i])
-        step(i, x, sigmas[i], denoised)
+        denoised = estimated(model, x, sigmas[i], step, i)
         slopes = [derivative(x, denoised, sigmas[i]), *slopes[: order - 1]]
         if sigmas[i + 1] == 0:
             x = denoised
@@ -120,10 +118,8 @@ def deis(model: Model, x: Tensor, sigmas: Tensor, noise: Noise, step: Step, *, o
     and Chen 2022). Weights by numerical integration over 10,000 points."""
     slopes: list[Tensor] = []
     times = _vp_time(sigmas.double())
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         slopes = [derivative(x, denoised, a), *slopes[: order - 1]]
         if b == 0 or len(slopes) == 1:
             x = x + (b - a) * slopes[0]
@@ -213,10 +209,8 @@ def _res(
     flow = model.parametrisation.flow and bool(eta) and not compat
     earlier: Tensor | None = None
     earlier_down = sigmas[0]
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         base = unconditional(model) if pp else denoised
         keep = torch.ones(())
         if flow:
@@ -259,10 +253,8 @@ def gradient_estimation_cfg_pp(
 
 def _gradient_estimation(model: Model, x: Tensor, sigmas: Tensor, step: Step, gamma: float, pp: bool) -> Tensor:
     earlier: Tensor | None = None
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         d = derivative(x, unconditional(model) if pp else denoised, a)
         if b == 0:
             x = denoised

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nodeflow_nodes.diffusion.sampling.samplers.common import Model, Noise, Step, below_one
+from nodeflow_nodes.diffusion.sampling.samplers.common import Model, Noise, Step, below_one, estimated, intervals
 
 
 def er_sde(
@@ -32,10 +32,8 @@ def er_sde(
     places = torch.arange(points, dtype=torch.float32)
     earlier: Tensor | None = None
     earlier_slope: Tensor | None = None
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
             continue
@@ -106,10 +104,8 @@ def _seeds(
     log_snr, sigma_of = model.parametrisation.log_snr, model.parametrisation.sigma_of
     sigmas = below_one(model, sigmas)
     noisy = bool(eta and s_noise)
-    for i in range(len(sigmas) - 1):
-        a, b = sigmas[i], sigmas[i + 1]
-        denoised = model(x, a)
-        step(i, x, a, denoised)
+    for i, a, b in intervals(sigmas):
+        denoised = estimated(model, x, a, step, i)
         if b == 0:
             x = denoised
             continue
