@@ -1,11 +1,11 @@
 /** Bends of wires, the ends of a subgraph, and what a collapsed frame hides. */
 
-import type { NodeProps } from "@xyflow/react";
+import { Handle, type NodeProps, Position } from "@xyflow/react";
 import { memo } from "react";
 import { editView } from "../commands/store";
 import { renameDeclared } from "../model/links";
 import { HEADER, PORT } from "../model/shape";
-import { INPUTS, type InterfaceNode, OUTPUTS, type RerouteNode } from "./flow";
+import { type GhostNode, INPUTS, type InterfaceNode, OUTPUTS, type RerouteNode } from "./flow";
 import { Port } from "./Port";
 import { Rename } from "./Rename";
 import { colour, useType } from "./types";
@@ -78,5 +78,17 @@ export const InterfaceView = memo(
   (a, b) => a.data === b.data,
 );
 
-/** Its wires are drawn to the frame; there is nothing else to see. */
-export const GhostView = memo(() => null);
+/** Not to be seen: only its ports are there, so that its wires are drawn to the frame. */
+export const GhostView = memo(function GhostView({ data }: NodeProps<GhostNode>) {
+  return data.shape.spots.map((spot) => (
+    <Handle
+      key={`${spot.side}:${spot.name}`}
+      type={spot.side === "in" ? "target" : "source"}
+      position={spot.side === "in" ? Position.Left : Position.Right}
+      id={`${spot.side}:${spot.name}`}
+      className="nf-port nf-gone"
+      isConnectable={false}
+      style={{ top: HEADER / 2 }}
+    />
+  ));
+});

@@ -57,7 +57,10 @@ export type GroupNode = Node<GroupData, "group">;
 export type NoteNode = Node<NoteData, "note">;
 export type RerouteNode = Node<RerouteData, "reroute">;
 export type InterfaceNode = Node<InterfaceData, "interface">;
-export type GhostNode = Node<Record<string, never>, "ghost">;
+export interface GhostData extends Record<string, unknown> {
+  shape: Shape;
+}
+export type GhostNode = Node<GhostData, "ghost">;
 export type FlowNode = OpNode | GroupNode | NoteNode | RerouteNode | InterfaceNode | GhostNode;
 
 export interface WireData extends Record<string, unknown> {
@@ -80,6 +83,7 @@ export const rerouteId = (from: string, to: string, index: number): string => `r
 export class FlowCache {
   private nodes = new Map<string, FlowNode>();
   private edges = new Map<string, FlowEdge>();
+  private data = new Map<string, OpData>();
   private places = new Map<string, Point>();
   private placesOf: unknown;
 
@@ -109,8 +113,7 @@ export class FlowCache {
       if (group) keep(groupNode(tab, group, index, selection));
     });
     const made = Object.entries(scope.nodes).map(([id, node]) => {
-      const before = this.nodes.get(id) as OpNode | undefined;
-      return { id, data: opData(tab, recipe, at, scope, id, node, declared, catalogue, before?.data) };
+      return { id, data: opData(tab, recipe, at, scope, id, node, declared, catalogue, this.data.get(id)) };
     });
     this.place(scope, made);
     for (const { id, data } of made) {
@@ -130,7 +133,7 @@ export class FlowCache {
       return type;
     };
     const bends = new Map(reroutes(scope).map((bend) => [`${bend.from}→${bend.to}`, bend.at]));
-    const known = new Map(made.map(({ id, data }) => [id, data]));
+    const known: Map<string, OpData> = new Map(made.map(({ id, data }) => [id, data]));
     const edges: FlowEdge[] = [];
     const kept = new Map<string, FlowEdge>();
     const keepEdge = (edge: FlowEdge) => {
@@ -154,6 +157,7 @@ export class FlowCache {
     if (at.length) this.addInterface(tab, recipe, at, scope, catalogue, list, keep, keepEdge, known, typeOf);
     this.nodes = found;
     this.edges = kept;
+    this.data = known;
     return { nodes: list, edges };
   }
 
@@ -194,9 +198,9 @@ export class FlowCache {
     const ports = definitionPorts(recipe, at.slice(0, -1), at.at(-1) ?? "", catalogue, 0);
     const ops = list.filter((node) => node.type === "op");
     const [left, top, right] = [
-      Math.min(0, ...ops.map((node) => node.position.x)),
+      Math.min(...(ops.length ? ops.map((node) => node.position.x) : [0])),
       ops.length ? Math.min(...ops.map((node) => node.position.y)) : 0,
-      Math.max(0, ...ops.map((node) => node.position.x + (node.width ?? 0))),
+      Math.max(...(ops.length ? ops.map((node) => node.position.x + (node.width ?? 0)) : [0])),
     ];
     keep(interfaceNode(tab, INPUTS, "inputs", ports?.inputs ?? [], [left - 300, top]));
     keep(interfaceNode(tab, OUTPUTS, "outputs", ports?.outputs ?? [], [right + 100, top]));
@@ -349,7 +353,7 @@ function ghostNode(id: string, frame: Group, data: OpData): GhostNode {
     id,
     type: "ghost",
     position: { x: frame.at[0], y: frame.at[1] },
-    data: {},
+    data: { shape: data.shape },
     ...box(width, HEADER),
     handles: data.shape.spots.map((spot) =>
       handle(`${spot.side}:${spot.name}`, spot.side, spot.side === "in" ? 0 : width, HEADER / 2),

@@ -137,6 +137,10 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
           }
           select(tab, here()?.selection ?? [], next);
         },
+        onNodeClick: (event: MouseEvent, node: FlowNode) => {
+          if (!event.shiftKey && !event.ctrlKey && !event.metaKey && (here()?.selection.size ?? 0) > 1)
+            select(tab, [node.id]);
+        },
         onNodeDragStart: startDrag,
         onNodeDrag: overWire,
         onNodeDragStop: stopDrag,

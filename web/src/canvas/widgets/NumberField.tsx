@@ -106,7 +106,9 @@ export function NumberField({ id, port, label, look, current, hint, problem, onC
       onPointerUp={up}
       onPointerCancel={up}
     >
-      {share !== null && <span className="nf-fill" style={{ width: `${Math.min(1, Math.max(0, share)) * 100}%` }} />}
+      {share !== null && share > 0 && (
+        <span className="nf-fill" style={{ width: `${Math.min(1, Math.max(0, share)) * 100}%` }} />
+      )}
       {look === "node" && (
         <label className="nf-label" htmlFor={id}>
           {label}
