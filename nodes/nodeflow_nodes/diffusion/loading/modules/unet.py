@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .mmdit import TwoLayers, timestep_features
+from .mmdit_parts import TwoLayers, timestep_features
 from .unet_parts import Level, Middle, Norms, TextEmbedding
 
 Depth = int | Sequence[int]
