@@ -254,6 +254,8 @@ function keyDown(event: KeyboardEvent, tab: string, root: HTMLElement | null): v
     event.preventDefault();
     const spot = currentView()?.spot();
     if (spot) setUi({ palette: spot });
+  } else if (event.ctrlKey || event.metaKey || event.altKey) {
+    return;
   } else if (ARROWS.has(event.key) || event.key === "Enter") {
     const chosen = useTabs.getState().tabs.find((t) => t.id === tab)?.selection;
     const nodes = [...root.querySelectorAll<HTMLElement>(".react-flow__node[tabindex]")];
