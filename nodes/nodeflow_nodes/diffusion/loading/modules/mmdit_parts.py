@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodeflow import NodeError
+
 
 def timestep_features(timestep: Tensor, width: int = 256, period: float = 10_000.0) -> Tensor:
     """Sinusoidal features of `timestep` [B] -> float32 [B, width]: cosines, then sines, of falling frequencies."""
