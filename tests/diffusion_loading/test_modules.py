@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading.modules.clip import ClipText
 from nodeflow_nodes.diffusion.loading.modules.mmdit import MMDiT
 from nodeflow_nodes.diffusion.loading.modules.tiny_vae import TinyVae
@@ -37,6 +38,13 @@ def test_the_transformer_gives_the_bits_of_diffusers(qk_norm: str | None, dual: 
                 0
             ]
             assert torch.equal(ours(x, timestep, tokens, pooled, residuals), expected)
+
+
+def test_a_latent_with_more_patches_than_the_transformer_knows_is_refused() -> None:
+    small = MMDiT(num_layers=1, attention_head_dim=8, num_attention_heads=2, caption_projection_dim=16,
+                  joint_attention_dim=8, pooled_projection_dim=8, pos_embed_max_size=4)  # fmt: skip
+    with pytest.raises(NodeError, match="knows 4x4 patches, the latent has 4x5: ask for a smaller picture"):
+        small(torch.zeros(1, 16, 8, 10), torch.zeros(1), torch.zeros(1, 3, 8), torch.zeros(1, 8))
 
 
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])
