@@ -82,7 +82,6 @@ def in_three_files(name: str, note: str) -> None:
         graph.output("image", draw(single_files(), CAT, latent=big_latent(1024, 16), guidance=4.5))
 
 
-in_three_files("diffusion/load_model", "A denoiser that comes without text encoder and VAE.")
 in_three_files("diffusion/load_text_encoder", "SD 3.5 with two of its three text encoders.")
 in_three_files("diffusion/load_vae", "A VAE from a file of its own, in place of the one in a checkpoint.")
 

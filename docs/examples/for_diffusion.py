@@ -56,6 +56,13 @@ def guided(parts: Shapes, text: str = STAR, **options: Any) -> Any:
     return use("diffusion/guider", **{**given, **options})
 
 
+@example("diffusion/load_model", "The second built-in family: a U-Net, with the text encoder and the VAE of the first.")
+def _(graph: Graph) -> None:
+    first = shapes()
+    second = Shapes(use("diffusion/load_model", model="shapes-64-unet"), first.text_encoder, first.vae)
+    outputs(graph, first=draw(first, STAR), second=draw(second, STAR, sampler="ddim"))
+
+
 # --- prompts ----------------------------------------------------------------------------------------------------------
 
 
