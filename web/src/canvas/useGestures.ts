@@ -76,7 +76,7 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
       const ids = new Set(nodes.map((node) => node.id));
       if (event.altKey) select(tab, ids);
       const copies = event.altKey ? duplicate(true) : new Map<string, string>();
-      const frames = nodes.filter((node) => node.type === "group").map((node) => node.id);
+      const frames = nodes.filter((node) => node.type === "frame").map((node) => node.id);
       drag.current = { carried: scope ? carriedBy(frames, ids, drawnNodes(tab), scope) : NOTHING, copies };
     };
     const overWire = (_event: unknown, node: FlowNode, nodes: FlowNode[]) => {
@@ -120,7 +120,13 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
       setUi({ menu: { kind, id, screen: [event.clientX, event.clientY], at: at(event) } });
     };
     const kindOf = (node: FlowNode): MenuRequest["kind"] =>
-      node.type === "group" || node.type === "note" ? node.type : node.type === "interface" ? "interface" : "node";
+      node.type === "frame"
+        ? "group"
+        : node.type === "note"
+          ? "note"
+          : node.type === "interface"
+            ? "interface"
+            : "node";
 
     return {
       flow: {
@@ -249,8 +255,8 @@ function keyDown(event: KeyboardEvent, tab: string, root: HTMLElement | null): v
     }
     return;
   }
-  if (target !== root || root === null) return;
-  if (event.key === "Tab" && !event.shiftKey && !event.ctrlKey && !event.altKey) {
+  if (target !== root || root === null || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Tab" && !event.shiftKey) {
     event.preventDefault();
     const spot = currentView()?.spot();
     if (spot) setUi({ palette: spot });
