@@ -38,7 +38,6 @@ function CommandBox() {
   return (
     <Dialog title="All commands" onClose={close}>
       <input
-        // biome-ignore lint/a11y/noAutofocus: the palette was asked for
         autoFocus
         className="field"
         role="combobox"
@@ -75,11 +74,9 @@ function CommandBox() {
           >
             <span>{command.title}</span>
             <small>{command.group}</small>
-            {shortcutsOf(command, bindings)
-              .slice(0, 1)
-              .map((chord) => (
-                <kbd key={chord}>{chordText(chord)}</kbd>
-              ))}
+            {[...(command.fixed ?? []), ...shortcutsOf(command, bindings)].slice(0, 1).map((chord) => (
+              <kbd key={chord}>{chordText(chord)}</kbd>
+            ))}
           </div>
         ))}
         {found.length === 0 && <p className="nf-options-empty">No command fits “{query}”.</p>}

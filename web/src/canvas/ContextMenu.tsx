@@ -116,7 +116,7 @@ function MenuBox({ tab, menu }: { tab: string; menu: MenuRequest }) {
           {i > 0 && <hr />}
           {items.map((item) => {
             const command = item.command ? commands.get(item.command) : undefined;
-            const chord = command ? shortcutsOf(command, bindings)[0] : undefined;
+            const chord = command ? (command.fixed?.[0] ?? shortcutsOf(command, bindings)[0]) : undefined;
             return (
               // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is a checkbox's where it is checked
               <button

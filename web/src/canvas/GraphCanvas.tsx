@@ -43,7 +43,7 @@ import "./parts.css";
 
 const nodeTypes = {
   op: NodeView,
-  group: FrameView,
+  frame: FrameView,
   note: NoteView,
   reroute: RerouteView,
   interface: InterfaceView,

@@ -95,6 +95,13 @@ function Keys({ command, waiting, wait }: { command: Command; waiting: boolean; 
   const keys = shortcutsOf(command, bindings);
   return (
     <span className="nf-binding">
+      {command.fixed?.map((chord) => (
+        <span key={chord} title="The browser's own keys">
+          {chordParts(chord).map((part) => (
+            <kbd key={part}>{part}</kbd>
+          ))}
+        </span>
+      ))}
       <button
         type="button"
         data-typing
@@ -122,7 +129,7 @@ function Keys({ command, waiting, wait }: { command: Command; waiting: boolean; 
             </span>
           ))
         ) : (
-          <small>none</small>
+          <small>{command.fixed ? "" : "none"}</small>
         )}
       </button>
       {Object.hasOwn(bindings, command.id) && (

@@ -15,7 +15,7 @@ export function curve(points: readonly Point[]): string {
   let [x, y] = first;
   for (const [toX, toY] of rest) {
     const gap = Math.abs(toX - x);
-    const reach = toX >= x ? Math.max(gap / 2, Math.min(40, gap + Math.abs(toY - y))) : Math.min(220, 40 + gap / 2.5);
+    const reach = toX >= x ? Math.max(gap / 2, Math.min(40, Math.abs(toY - y) / 2.5)) : Math.min(220, 40 + gap / 2.5);
     path += `C${x + reach},${y} ${toX - reach},${toY} ${toX},${toY}`;
     [x, y] = [toX, toY];
   }

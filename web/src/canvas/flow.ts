@@ -53,7 +53,7 @@ export interface InterfaceData extends Record<string, unknown> {
 }
 
 export type OpNode = Node<OpData, "op">;
-export type GroupNode = Node<GroupData, "group">;
+export type GroupNode = Node<GroupData, "frame">;
 export type NoteNode = Node<NoteData, "note">;
 export type RerouteNode = Node<RerouteData, "reroute">;
 export type InterfaceNode = Node<InterfaceData, "interface">;
@@ -371,7 +371,7 @@ function groupNode(tab: string, group: Group, index: number, selection: Readonly
   const id = `group:${index}`;
   return {
     id,
-    type: "group",
+    type: "frame",
     position: { x: group.at[0], y: group.at[1] },
     data: { tab, index, group },
     selected: selection.has(id),

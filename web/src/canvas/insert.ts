@@ -29,20 +29,20 @@ function way(tab: string, id: string, wire: Wire): { input: string; output: stri
   return input && output ? { input: input.name, output: output.name } : undefined;
 }
 
-/** The drawn wire that a node lies on and could be put into; only for a node without wires. */
-export function wireUnder(tab: string, id: string, root: HTMLElement): string {
+export interface Rect {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** The drawn wire that a node (at a place in the window) lies on and could be put into; only for a node without wires. */
+export function wireUnder(tab: string, id: string, box: Rect, root: HTMLElement): string {
   const scope = scopeOf(tab)?.scope;
   const node = own(scope?.nodes, id);
-  const element = root.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
-  if (!scope || !node || !element || wiresInto(id, node).length || wires(scope).some((w) => w.from.node === id))
-    return "";
-  const box = element.getBoundingClientRect();
-  const inner = {
-    left: box.left + box.width * 0.15,
-    right: box.right - box.width * 0.15,
-    top: box.top,
-    bottom: box.bottom,
-  };
+  if (!scope || !node || wiresInto(id, node).length || wires(scope).some((w) => w.from.node === id)) return "";
+  const aside = (box.right - box.left) * 0.1;
+  const inner = { left: box.left + aside, right: box.right - aside, top: box.top, bottom: box.bottom };
   const all = new Map(wires(scope).map((wire) => [wireId(wire), wire]));
   for (const path of root.querySelectorAll<SVGPathElement>("path[data-wire]")) {
     const wire = all.get(path.dataset.wire ?? "");

@@ -79,15 +79,21 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
       const frames = nodes.filter((node) => node.type === "frame").map((node) => node.id);
       drag.current = { carried: scope ? carriedBy(frames, ids, drawnNodes(tab), scope) : NOTHING, copies };
     };
+    const under = (node: FlowNode): string => {
+      if (node.type !== "op" || !root.current || drag.current?.copies.size) return "";
+      const { x: left, y: top } = flow.flowToScreenPosition(node.position, { snapToGrid: false });
+      const zoom = flow.getZoom();
+      const box = { left, top, right: left + (node.width ?? 0) * zoom, bottom: top + (node.height ?? 0) * zoom };
+      return wireUnder(tab, node.id, box, root.current);
+    };
     const overWire = (_event: unknown, node: FlowNode, nodes: FlowNode[]) => {
-      if (nodes.length !== 1 || node.type !== "op" || !root.current || drag.current?.copies.size) return;
-      const into = wireUnder(tab, node.id, root.current);
+      const into = nodes.length === 1 ? under(node) : "";
       if (into !== useUi.getState().into) setUi({ into });
     };
-    const stopDrag = (_event: unknown, node: FlowNode) => {
-      const { into } = useUi.getState();
+    const stopDrag = (_event: unknown, node: FlowNode, nodes: FlowNode[]) => {
+      const into = nodes.length === 1 ? under(node) : "";
       const insert = into ? insertedIn(tab, node.id, into) : undefined;
-      if (into) setUi({ into: "" });
+      if (useUi.getState().into) setUi({ into: "" });
       if (insert) editView(tab, "Insert into a wire", insert);
       drag.current = null;
       release(tab);
@@ -151,7 +157,7 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
         onNodeDrag: overWire,
         onNodeDragStop: stopDrag,
         onSelectionDragStart: (event: MouseEvent, nodes: FlowNode[]) => startDrag(event, null, nodes),
-        onSelectionDragStop: (event: MouseEvent, nodes: FlowNode[]) => nodes[0] && stopDrag(event, nodes[0]),
+        onSelectionDragStop: (event: MouseEvent, nodes: FlowNode[]) => nodes[0] && stopDrag(event, nodes[0], nodes),
         onConnectStart: start,
         onConnect: (connection: Connection) => connected(tab, connection),
         onConnectEnd: finish,

@@ -12,6 +12,8 @@ export interface Command {
   readonly group: "Edit" | "View" | "Node" | "Arrange" | "Run" | "File" | "Help";
   /** Such as "Mod+Shift+Z", "Delete", "?": Mod is Ctrl, or Cmd on a Mac. Several: any of them. */
   readonly shortcut?: string | readonly string[];
+  /** Keys that the browser or the canvas itself listens to: shown, but not to be changed. */
+  readonly fixed?: readonly string[];
   /** Fires also while a text field has the focus. Only for chords that no field has a use for. */
   readonly whileTyping?: boolean;
   /** Needs the focus on the canvas or on nothing: Delete on a button elsewhere must not delete nodes. */
