@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from nodeflow.comfy.graph import Graph, Item, Source
@@ -13,7 +14,19 @@ from nodeflow.comfy.widgets import defaults
 from nodeflow.workflow import Workflow
 
 
-def convert(graph: Graph, report: Report, ops: Iterable[str], title: str = "") -> Workflow:
+@dataclass(frozen=True)
+class Converted:
+    """A recipe, still flat. owners: by node, the path of the sub-graph's instance that it lies in, or "". promoted: by
+    port, the instance whose value it has, and that value's name there. outputs: by instance, its outputs' names and the
+    ports that they are of."""
+
+    workflow: Workflow
+    owners: dict[str, str]
+    promoted: dict[str, tuple[str, str]]
+    outputs: dict[str, list[tuple[str, str]]]
+
+
+def convert(graph: Graph, report: Report, ops: Iterable[str], title: str = "") -> Converted:
     """A recipe of a graph's nodes. What cannot be converted is a placeholder and a finding.
 
     Args:
@@ -43,7 +56,14 @@ def convert(graph: Graph, report: Report, ops: Iterable[str], title: str = "") -
         document["title"] = title[:1000]
     document["outputs"] = _outputs(maker, active)
     document["inputs"] = _inputs(maker)
-    return Workflow.from_json({k: v for k, v in document.items() if v or k == "nodes"})
+    workflow = Workflow.from_json({k: v for k, v in document.items() if v or k == "nodes"})
+    owners = {name: item.rpartition(":")[0] for item, names in maker.parts.items() for name in names}
+    placed = ((port, graph.items[item].promoted.get(name)) for (item, name), port in maker.placed.items())
+    outputs = {
+        path: [(name, link) for name, source in instance.outputs if (link := maker.link(source)) is not None]
+        for path, instance in graph.instances.items()
+    }
+    return Converted(workflow, owners, {port: where for port, where in placed if where is not None}, outputs)
 
 
 def _make(maker: Maker, item: Item, reasons: dict[str, str], ops: list[str], report: Report) -> None:

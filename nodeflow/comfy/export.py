@@ -15,6 +15,7 @@ from nodeflow.comfy.report import Report, shown
 from nodeflow.comfy.rule import NoEquivalent, Rule
 from nodeflow.comfy.rules import BY_TYPE, RULES
 from nodeflow.comfy.text import unpack
+from nodeflow.comfy.unfold import unfold
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.workflow import SUBWORKFLOW, Node, Workflow
 
@@ -32,9 +33,9 @@ def to_api(
         leave_out: write the rest if some nodes have no equivalent.
 
     Raises:
-        ProblemsError: NF102 for each node that has no equivalent.
+        ProblemsError: NF102 for each node that has no equivalent; or its definitions cannot be put in their place.
     """
-    return _Writer(workflow, defaults if defaults is not None else installed_defaults()).run(leave_out)
+    return _Writer(unfold(workflow), defaults if defaults is not None else installed_defaults()).run(leave_out)
 
 
 def installed_defaults() -> dict[str, dict[str, Any]]:
@@ -66,6 +67,8 @@ class _Writer:
             self.report.add("unknown-node", problem.message, problem.place)
         for name in self.ids:
             self._write(name, self.nodes[name])
+        for name, link in self.workflow.outputs.items():
+            self._output(name, link)
         self.report.nodes, self.report.converted = len(self.nodes), len(self.ids)
         return self.prompt, self.report
 
@@ -169,6 +172,20 @@ class _Writer:
         ):
             entry["inputs"]["negative"] = entry["inputs"]["positive"]
         self._differences(name, node, rule, written)
+
+    def _output(self, name: str, link: str) -> None:
+        """A declared output that no node shows or saves: ComfyUI runs only what leads to a node that does."""
+        source, rule = self.link(link), self.rules.get(link.partition(".")[0])
+        if source is None or (rule is not None and rule.show):
+            return
+        users = [e["class_type"] for e in self.prompt.values() if source in e["inputs"].values()]
+        if any(user.startswith(("Save", "Preview")) for user in users):
+            return
+        if link.partition(".")[2] == "image":
+            entry = {"class_type": "SaveImage", "inputs": {"filename_prefix": name, "images": source}}
+        else:
+            entry = {"class_type": "PreviewAny", "inputs": {"source": source}}
+        self.prompt[self._fresh(name)] = entry
 
     def _value(self, name: str, rule: Rule, theirs: str, value: Any) -> Any:
         if theirs in ("seed", "noise_seed") and isinstance(value, str) and value.isdecimal() and len(value) < 30:

@@ -24,7 +24,7 @@ from nodeflow.comfy.document import (
     read_scopes,
     text,
 )
-from nodeflow.comfy.graph import MAX_STEPS, Graph, Item, Source, renamed
+from nodeflow.comfy.graph import MAX_STEPS, Graph, Instance, Item, Source, renamed
 from nodeflow.comfy.host import MAX_NESTING, host_values
 from nodeflow.comfy.report import Report
 from nodeflow.comfy.text import refuse, shorten
@@ -46,10 +46,11 @@ INNER, CUT = _Absent(False), _Absent(True)
 
 @dataclass
 class Given:
-    """A value from outside: of a primitive node, or of the host of a sub-graph."""
+    """A value from outside: of a primitive node, or of the host of a sub-graph (its path, and the name there)."""
 
     value: Any
     primitive: str = ""
+    host: tuple[str, str] | None = None
 
 
 @dataclass
@@ -94,6 +95,7 @@ class _Flattener:
         self._enter(top)
         for frame, node, item in self.work:
             self._wire(frame, node, item)
+        self._instances(top)
         self._form(document)
         self._groups(root)
         return self.graph
@@ -126,7 +128,6 @@ class _Flattener:
         child = Frame(scope, path, node, frame, off, frame.depth + 1)
         frame.children[node.id] = child
         child.host, child.inner = host_values(scope, self.definitions, node)
-        self.report.add("flattened", f"the nodes of the sub-graph {shorten(scope.name)!r} get ids {path}…", node.id)
         return child
 
     def _item(self, frame: Frame, node: UiNode) -> None:
@@ -137,6 +138,7 @@ class _Flattener:
         for (inner, name), value in frame.inner.items():
             if inner == node.id:
                 values[name] = value
+                item.promoted[name] = (frame.path[:-1], name)
         item.inputs = {**defaults(node.type), **values}
         if node.type.startswith(("workflow>", "workflow/")):
             hint = "open it in ComfyUI and convert it to a sub-graph"
@@ -157,6 +159,8 @@ class _Flattener:
                 item.inputs[entry.name] = found.value
                 if found.primitive:
                     item.shared[entry.name] = found.primitive
+                if found.host is not None:
+                    item.promoted[entry.name] = found.host
             elif found.cut:
                 item.inputs.pop(entry.name, None)
                 self.report.add("dropped-link", f"input {entry.name!r} came from a muted node", item.id, item.type)
@@ -218,7 +222,7 @@ class _Flattener:
         socket = host.socket(name)
         if socket is not None and socket.link:
             return parent, socket.link
-        return Given(frame.host[name]) if name in frame.host else INNER
+        return Given(frame.host[name], host=(frame.path[:-1], name)) if name in frame.host else INNER
 
     def _inside(self, scope: Scope, slot: int) -> str:
         """The link that feeds a definition's output; the first listed one that exists."""
@@ -242,6 +246,24 @@ class _Flattener:
                 return INNER
             node = found
         return (node.inputs[0].link or INNER) if node.inputs else INNER
+
+    def _instances(self, top: Frame) -> None:
+        """The sub-graphs that run, with what comes out of each."""
+        told, self.report = self.report, Report()  # what is wrong with these links is told where they are used
+        todo = list(top.children.values())
+        while todo:
+            frame = todo.pop()
+            todo += frame.children.values()
+            if frame.off or frame.node is None:
+                continue
+            outputs = []
+            for slot, boundary in enumerate(frame.scope.outputs):
+                if link := self._inside(frame.scope, slot):
+                    found = self._source(frame, Socket(boundary.name, boundary.type, link, ""), Item("", ""))
+                    outputs += [(boundary.name, found)] if isinstance(found, Source) else []
+            node = frame.node
+            self.graph.instances[frame.path[:-1]] = Instance(frame.scope.name, node.title, node.at, tuple(outputs))
+        self.report = told
 
     # --- what is only for the eye ----------------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ class Source(NamedTuple):
 class Item:
     """A node that runs. inputs: a `Source` or a constant by name; shared: inputs that a PrimitiveNode gives, by its id.
 
-    control: what happens to a seed after a run. off: muted or bypassed.
+    control: what happens to a seed after a run. off: muted or bypassed. promoted: inputs whose value is that of an
+    instance of a sub-graph, by (its path, the name there).
     """
 
     id: str
@@ -33,15 +34,29 @@ class Item:
     inputs: dict[str, Any] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
     control: dict[str, str] = field(default_factory=dict)
+    promoted: dict[str, tuple[str, str]] = field(default_factory=dict)
     at: list[float] | None = None
     off: bool = False
 
 
+@dataclass(frozen=True)
+class Instance:
+    """A node that stands for a sub-graph: the sub-graph's name, its own title and place, and by the names of the
+    sub-graph's outputs where each comes from."""
+
+    name: str
+    title: str = ""
+    at: list[float] | None = None
+    outputs: tuple[tuple[str, Source], ...] = ()
+
+
 @dataclass
 class Graph:
-    """Nodes by id, and what is only for the eye."""
+    """Nodes by id, and what is only for the eye. instances: by path, such as `12` or `12:5`; items in one have ids that
+    begin with its path and a colon."""
 
     items: dict[str, Item] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     layout: dict[str, Any] = field(default_factory=dict)
     form: list[tuple[str, str]] = field(default_factory=list)

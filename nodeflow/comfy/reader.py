@@ -9,12 +9,13 @@ from typing import Any
 from nodeflow.comfy.convert import convert
 from nodeflow.comfy.document import is_ui, version_of
 from nodeflow.comfy.flatten import flatten
+from nodeflow.comfy.fold import fold
 from nodeflow.comfy.graph import Graph, Source, is_api, read_api
 from nodeflow.comfy.maker import KEY
 from nodeflow.comfy.media import texts
 from nodeflow.comfy.models import note_models
 from nodeflow.comfy.report import Report
-from nodeflow.comfy.text import pack, parse, refuse, unpack
+from nodeflow.comfy.text import pack, parse, refuse, shorten, unpack
 from nodeflow.files import Files
 from nodeflow.share.embed import is_picture
 from nodeflow.workflow import Workflow
@@ -39,19 +40,28 @@ def _body(document: Any) -> dict[str, Any] | None:
     return inner if is_api(inner) else None
 
 
-def read(data: bytes, *, source: str = "", ops: Iterable[str] | None = None, files: Files | None = None) -> Imported:
+def read(
+    data: bytes,
+    *,
+    source: str = "",
+    ops: Iterable[str] | None = None,
+    files: Files | None = None,
+    definitions: bool = True,
+) -> Imported:
     """The recipe in a file of ComfyUI's.
 
     Args:
         data: JSON, or a PNG, WebP or JPEG picture that carries it. source: its name, for messages.
         ops: names of the ops there are (those that are installed). files: where models are looked for.
+        definitions: make sub-graphs definitions; else their nodes stay in the recipe itself.
 
     Raises:
         ProblemsError: if it is unreadable, beyond a limit, or not ComfyUI's. Whatever else is wrong is in the report.
     """
     report = Report()
     if not is_picture(data):
-        return read_document(parse(data, report, source=source), source=source, ops=ops, files=files, report=report)
+        document = parse(data, report, source=source)
+        return read_document(document, source=source, ops=ops, files=files, report=report, definitions=definitions)
     found = texts(data, source=source)
     if not found:
         raise refuse("the picture carries no workflow of ComfyUI's", source, hint="messengers and editors take it out")
@@ -59,7 +69,7 @@ def read(data: bytes, *, source: str = "", ops: Iterable[str] | None = None, fil
     prompt = parsed.get("prompt")
     ui = parsed.get("workflow")
     if is_ui(ui):
-        return read_document(ui, prompt, source=source, ops=ops, files=files, report=report)
+        return read_document(ui, prompt, source=source, ops=ops, files=files, report=report, definitions=definitions)
     if not is_comfy(prompt):
         raise refuse("the picture's text is no workflow of ComfyUI's", source, code="NF003")
     return read_document(prompt, source=source, ops=ops, files=files, report=report)
@@ -73,6 +83,7 @@ def read_document(
     ops: Iterable[str] | None = None,
     files: Files | None = None,
     report: Report | None = None,
+    definitions: bool = True,
 ) -> Imported:
     """The recipe of a parsed document; `prompt` is what ran, if it is known too, and its values count."""
     report = report if report is not None else Report()
@@ -93,10 +104,16 @@ def read_document(
         from nodeflow.registry import installed
 
         ops = installed().ops
-    workflow = convert(graph, report, ops)
-    note_models(document, workflow, report, files)
+    made = convert(graph, report, ops)
+    note_models(document, made.workflow, report, files)
+    flat = made.workflow.to_json()
     extras = {KEY: {"format": report.format, **{k: pack(v) for k, v in kept.items()}}}
-    return Imported(Workflow.from_json({**workflow.to_json(), **extras}), report)
+    if definitions:
+        flat = fold(flat, graph.instances, made, report)
+    else:
+        for path, instance in graph.instances.items():
+            report.add("flattened", f"the nodes of the sub-graph {shorten(instance.name)!r} get ids {path}-…", path)
+    return Imported(Workflow.from_json({**flat, **extras}), report)
 
 
 def _with_prompt(graph: Graph, prompt: dict[str, Any], report: Report) -> Graph:

@@ -230,20 +230,32 @@ def source_type(scope: Scope, link: str) -> EdgeType | None:
 
 
 def interface_of(scope: Scope) -> Interface:
-    """The ports that a recipe has when it is used as a node."""
+    """The ports that a recipe has when it is used as a node. What leads to a node whose op is not known (that is a
+    problem already) takes and gives anything, so that one missing op is one problem."""
     inputs: dict[str, Port] = {}
     for name, part in scope.workflow.inputs.items():
         node, _, port = part.to[0].partition(".")
         view = scope.nodes.get(node)
         target = view.interface.inputs.get(port) if view else None
         if view is None or target is None:
+            if view is None and node in scope.workflow.nodes:
+                inputs[name] = Port(name, Any, part.description, default=None)
             continue
         default = scope.workflow.input_value(name, target.default)
         annotation = list[target.annotation] if port in view.mapped else target.annotation  # type: ignore[name-defined]
         metadata = () if port in view.mapped else target.metadata
         inputs[name] = Port(name, annotation, part.description or target.doc, default, metadata=metadata)
-    types = {name: source_type(scope, link) for name, link in scope.workflow.outputs.items()}
+    types = {
+        name: ANY if _unknown(scope, link) else source_type(scope, link)
+        for name, link in scope.workflow.outputs.items()
+    }
     return Interface(inputs, {name: t for name, t in types.items() if t is not None})
+
+
+def _unknown(scope: Scope, link: str) -> bool:
+    """Whether a link comes from a node that is there, and whose op is not known."""
+    source = link.partition(".")[0]
+    return source in scope.workflow.nodes and source not in scope.nodes
 
 
 def bypass_inputs(view: NodeView, wanted: EdgeType) -> list[str]:

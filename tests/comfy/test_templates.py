@@ -14,16 +14,19 @@ from typing import Any
 
 import pytest
 
-from nodeflow.comfy import original, read
+from nodeflow.comfy import original, read, to_api
 from nodeflow.comfy.document import is_ui
 from nodeflow.comfy.flatten import flatten
 from nodeflow.comfy.graph import Source
 from nodeflow.comfy.report import Report
+from nodeflow.comfy.unfold import unfold
 from nodeflow.files import Files
 from nodeflow.problems import CODES
 from nodeflow.registry import installed
 from nodeflow.rules import check
 from nodeflow.workflow import Workflow
+
+from .test_fold import shape
 
 PACKAGE = "comfyui_workflow_templates_json"
 
@@ -72,3 +75,14 @@ def test_links_end_where_a_count_by_hand_says() -> None:
         items = flatten(document, Report()).items.values()
         count += sum(isinstance(v, Source) for item in items if not item.off for v in item.inputs.values())
     assert (len(documents()), count) == (644, 9536)
+
+
+def test_folding_sub_graphs_changes_nothing() -> None:
+    folded = 0
+    for name, data, _ in documents():
+        ops = installed().ops
+        whole, flat = read(data, source=name, ops=ops), read(data, source=name, ops=ops, definitions=False)
+        assert shape(unfold(whole.workflow)) == shape(flat.workflow), name
+        assert to_api(whole.workflow, leave_out=True)[0] == to_api(flat.workflow, leave_out=True)[0], name
+        folded += bool(whole.workflow.definitions)
+    assert folded == 208

@@ -18,7 +18,8 @@ SUB = "0a0b0c0d-0000-0000-0000-000000000001"
 
 
 def workflow(document: Any) -> Workflow:
-    return read_document(document, ops=OPS).workflow
+    """The recipe, with the nodes of sub-graphs one by one; `test_fold` has them as definitions."""
+    return read_document(document, ops=OPS, definitions=False).workflow
 
 
 def findings(document: Any, kind: str) -> list[str]:
