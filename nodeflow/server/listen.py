@@ -89,7 +89,11 @@ def open_socket(host: str, port: int) -> socket.socket:
         opened.listen(128)
     except OSError as error:
         opened.close()
-        hint = "; is a server running already? (nodeflow open), or take another --port" if error.errno == errno.EADDRINUSE else ""
+        hint = (
+            "; is a server running already? (nodeflow open), or take another --port"
+            if error.errno == errno.EADDRINUSE
+            else ""
+        )
         raise NodeflowError(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from error
     opened.setblocking(False)
     return opened
