@@ -152,18 +152,16 @@ function TemplateCard({ template }: { template: WorkflowInfo }) {
         aria-label={`Open ${title}`}
         onClick={() => void openTemplate(template.name)}
       >
-        <span className="card-picture">
-          {template.preview ? (
-            <img className="pixelated" src={address(template.preview)} alt="" loading="lazy" draggable={false} />
-          ) : (
-            <Icon name="graph" size={28} />
-          )}
-        </span>
-        <span className="card-words">
-          <strong>{title}</strong>
-          <span>{template.description}</span>
-        </span>
+        {template.preview ? (
+          <img className="pixelated" src={address(template.preview)} alt="" loading="lazy" draggable={false} />
+        ) : (
+          <Icon name="graph" size={28} />
+        )}
       </button>
+      <div className="card-words">
+        <strong>{title}</strong>
+        <span>{template.description}</span>
+      </div>
       <button
         type="button"
         className="btn small card-run"

@@ -61,14 +61,16 @@ function Results() {
       <ul className="grid" aria-label="Results, newest first">
         {items.map((item, index) => (
           <li key={item.id} className="tile" data-chosen={chosen.includes(item.id)}>
-            <button
-              type="button"
-              className="tile-media checker"
-              aria-label={`Show ${item.name} of job ${item.job}`}
-              onClick={() => showResults(items, index)}
-            >
-              <Media item={item} />
-            </button>
+            <div className="tile-media checker">
+              {!isPicture(item) && <Media item={item} />}
+              <button
+                type="button"
+                aria-label={`Show ${item.name} of job ${item.job}`}
+                onClick={() => showResults(items, index)}
+              >
+                {isPicture(item) && <Media item={item} />}
+              </button>
+            </div>
             <div className="tile-foot">
               <span className="tile-name">{item.output || item.name}</span>
               <span className="hint tabular">#{item.job}</span>

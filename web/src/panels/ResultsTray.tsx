@@ -7,6 +7,7 @@ import { setSettings, useSettings } from "../app/settings";
 import { showResults } from "../app/shell";
 import { useTabs } from "../commands/store";
 import { inOrder } from "./form/FormResults";
+import { isPicture } from "./look/kinds";
 import { Media } from "./look/Media";
 
 const SHOWN = 4;
@@ -21,16 +22,22 @@ export function ResultsTray({ tab }: { tab: string }) {
   return (
     <section className="results-tray" aria-label="Latest results">
       {items.slice(0, SHOWN).map((item, index) => (
-        <button
-          key={item.id}
-          type="button"
-          aria-label={`Show ${item.output || item.name}`}
-          title={item.output || item.name}
-          onClick={() => showResults(items, index)}
-        >
-          <Media item={item} />
-          {index === SHOWN - 1 && items.length > SHOWN && <span className="run-more">+{items.length - SHOWN}</span>}
-        </button>
+        <div key={item.id} className="tray-item">
+          {!isPicture(item) && <Media item={item} />}
+          <button
+            type="button"
+            aria-label={`Show ${item.output || item.name}`}
+            title={item.output || item.name}
+            onClick={() => showResults(items, index)}
+          >
+            {isPicture(item) && <Media item={item} />}
+          </button>
+          {index === SHOWN - 1 && items.length > SHOWN && (
+            <span className="run-more" aria-hidden="true">
+              +{items.length - SHOWN}
+            </span>
+          )}
+        </div>
       ))}
       <button
         type="button"

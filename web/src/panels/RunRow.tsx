@@ -31,15 +31,20 @@ export function RunRow({ job, chosen, onChoose }: Props) {
   return (
     <li className="run" data-state={job.state} data-job={job.id}>
       {first ? (
-        <button
-          type="button"
-          className="run-picture checker"
-          aria-label={`Show the results of job ${job.id}`}
-          onClick={() => showResults(job.artefacts, job.artefacts.indexOf(first))}
-        >
-          <img className="pixelated" src={thumbnailAddress(first.digest)} alt="" loading="lazy" draggable={false} />
-          {job.artefacts.length > 1 && <span className="run-more">{job.artefacts.length}</span>}
-        </button>
+        <span className="run-picture checker">
+          <button
+            type="button"
+            aria-label={`Show the results of job ${job.id}`}
+            onClick={() => showResults(job.artefacts, job.artefacts.indexOf(first))}
+          >
+            <img className="pixelated" src={thumbnailAddress(first.digest)} alt="" loading="lazy" draggable={false} />
+          </button>
+          {job.artefacts.length > 1 && (
+            <span className="run-more" aria-hidden="true">
+              {job.artefacts.length}
+            </span>
+          )}
+        </span>
       ) : (
         <span className="run-picture" aria-hidden="true">
           <Icon name={job.state === "failed" ? "problems" : job.state === "cancelled" ? "stop" : "queue"} />

@@ -112,6 +112,6 @@ function MenuList({ label, entries, anchor, close }: ListProps) {
         </div>
       ))}
     </div>,
-    document.body,
+    document.querySelector("main") ?? document.body,
   );
 }

@@ -146,9 +146,13 @@ function Failed({ tab, job }: { tab: string; job: Job }) {
 function Result({ item, large = false, onOpen }: { item: ArtefactInfo; large?: boolean; onOpen: () => void }) {
   return (
     <figure className={large ? "result large" : "result"} data-output={item.output}>
-      <button type="button" aria-label={`Show ${item.output || item.name}`} onClick={onOpen}>
-        <Media item={item} large={large} />
-      </button>
+      {isPicture(item) ? (
+        <button type="button" aria-label={`Show ${item.output || item.name}`} onClick={onOpen}>
+          <Media item={item} large={large} />
+        </button>
+      ) : (
+        <Media item={item} large />
+      )}
       <figcaption className="hint">{titleOf(item.output || item.name)}</figcaption>
     </figure>
   );

@@ -39,7 +39,12 @@ export function FullScreen({ label, onClose, tools, side, children, onKeyDown }:
       </header>
       <div className="full-body">
         <div className="full-main">{children}</div>
-        {side && <aside className="full-side">{side}</aside>}
+        {side && (
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
+          <aside className="full-side" aria-label="Details" tabIndex={0}>
+            {side}
+          </aside>
+        )}
       </div>
     </dialog>
   );
