@@ -81,7 +81,7 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
     };
     const under = (node: FlowNode): string => {
       if (node.type !== "op" || !root.current || drag.current?.copies.size) return "";
-      const { x: left, y: top } = flow.flowToScreenPosition(node.position, { snapToGrid: false });
+      const { x: left, y: top } = flow.flowToScreenPosition(node.position);
       const zoom = flow.getZoom();
       const box = { left, top, right: left + (node.width ?? 0) * zoom, bottom: top + (node.height ?? 0) * zoom };
       return wireUnder(tab, node.id, box, root.current);
