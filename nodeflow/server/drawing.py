@@ -3,7 +3,9 @@
 Colours follow what users of ComfyUI know (models violet, text encoders yellow, latents pink, pictures blue, masks
 green); the shape says the family, so that nobody has to tell colours apart: circles are plain values, squares what can
 be looked at or heard, diamonds what sampling works on, triangles what steers it, hexagons weights, rings lists.
-Types of other packs get a colour by their name, always the same one, and the shape of what they are made of.
+Within a shape the colours are those that people who see red and green alike tell apart best (searched, with the palette
+of `web/src/styles/tokens.css`). Types of other packs get a colour by their name, always the same one, and the shape of
+what they are made of.
 """
 
 from __future__ import annotations
@@ -27,33 +29,33 @@ TABLE: dict[str, tuple[Colour, Shape]] = {
     "any": ("grey", "circle"),
     "None": ("grey", "circle"),
     "Body": ("grey", "circle"),
-    "str": ("lime", "circle"),
-    "int": ("teal", "circle"),
-    "float": ("sky", "circle"),
-    "bool": ("red", "circle"),
+    "str": ("blue", "circle"),
+    "int": ("sky", "circle"),
+    "float": ("lime", "circle"),
+    "bool": ("orange", "circle"),
     "dict": ("brown", "circle"),
     "File": ("brown", "circle"),
-    "Artefact": ("brown", "square"),
-    "Table": ("teal", "square"),
-    "Figure": ("amber", "square"),
+    "Artefact": ("grey", "square"),
+    "Table": ("sky", "square"),
+    "Figure": ("lime", "square"),
     "Image": ("blue", "square"),
     "Mask": ("green", "square"),
-    "Video": ("sky", "square"),
-    "Audio": ("orange", "square"),
+    "Video": ("orange", "square"),
+    "Audio": ("brown", "square"),
     "Latent": ("pink", "diamond"),
-    "Noise": ("grey", "diamond"),
-    "Sigmas": ("teal", "diamond"),
-    "Sampler": ("lime", "diamond"),
+    "Noise": ("amber", "diamond"),
+    "Sigmas": ("violet", "diamond"),
+    "Sampler": ("brown", "diamond"),
     "Conditioning": ("orange", "triangle"),
-    "Guider": ("amber", "triangle"),
+    "Guider": ("violet", "triangle"),
     "Model": ("violet", "hexagon"),
     "TextEncoder": ("yellow", "hexagon"),
     "Vae": ("red", "hexagon"),
-    "ControlNet": ("teal", "hexagon"),
-    "LanguageModel": ("lime", "hexagon"),
-    "UpscaleModel": ("sky", "hexagon"),
-    "Generator": ("pink", "hexagon"),
-    "Pipeline": ("brown", "hexagon"),
+    "ControlNet": ("blue", "hexagon"),
+    "LanguageModel": ("sky", "hexagon"),
+    "UpscaleModel": ("grey", "hexagon"),
+    "Generator": ("green", "hexagon"),
+    "Pipeline": ("pink", "hexagon"),
 }
 
 

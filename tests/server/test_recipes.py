@@ -158,8 +158,46 @@ def test_every_type_that_is_named_is_drawn(server: Running) -> None:
     assert drawn["list[Image]"]["colour"] == drawn["Image"]["colour"]
     assert drawn["list[Image]"]["shape"] == "ring"
     known = [(drawn[n]["colour"], drawn[n]["shape"]) for n in drawn if n[0].isupper() and n.isalpha() and len(n) > 1]
-    handled = [pair for pair in known if pair != ("grey", "circle") and pair != ("brown", "circle")]
+    handled = [pair for pair in known if pair not in (("grey", "circle"), ("brown", "circle"))]
     assert len(set(handled)) == len(handled)  # colour and shape together tell types apart
+
+
+SEEN = {
+    "all colours": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "no green": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "no red": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+}
+"""How linear sRGB looks to eyes without one sort of cone (Machado, Oliveira and Fernandes 2009, severity 1)."""
+
+
+def lab(colour: str, eyes: str) -> Any:
+    """CIELAB (D65) of a colour as such eyes see it."""
+    import numpy as np
+
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(SEEN[eyes]) @ linear, 0, 1)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ seen
+    f = np.array([c ** (1 / 3) if c > 0.008856 else 7.787 * c + 16 / 116 for c in xyz / (0.95047, 1, 1.08883)])
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_types_of_one_shape_are_told_apart_without_red_or_green() -> None:
+    import itertools
+    import re
+
+    import numpy as np
+
+    from nodeflow.server.drawing import COLOURS, TABLE
+
+    found = re.findall(r"--type-(\w+): (#[0-9a-f]{6});", (ROOT / "web/src/styles/tokens.css").read_text("utf-8"))
+    themes = [dict(found[: len(COLOURS)]), dict(found[len(COLOURS) :])]
+    assert all(theme.keys() == set(COLOURS) for theme in themes)
+    for theme, eyes in itertools.product(themes, SEEN):
+        for (_, (a, shape)), (_, (b, other)) in itertools.combinations(TABLE.items(), 2):
+            if shape == other and a != b:
+                distance = float(np.linalg.norm(lab(theme[a], eyes) - lab(theme[b], eyes)))
+                assert distance >= 4, (a, b, shape, eyes)
 
 
 def test_types_of_other_packs_are_drawn_always_alike() -> None:
