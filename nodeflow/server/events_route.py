@@ -39,6 +39,8 @@ async def events(
         await _attend(socket, client, first)
     finally:
         hub.disconnect(client)
+    if client.ended.is_set() and not socket.closed:
+        await _close(request, socket, client.overflowed)
     return socket
 
 
@@ -49,17 +51,24 @@ async def _attend(socket: web.WebSocketResponse, client: Client, first: str) -> 
     ended = asyncio.create_task(client.ended.wait())
     try:
         await asyncio.wait({sender, reader, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if client.ended.is_set() and not socket.closed:
-            sender.cancel()
-            if client.overflowed:
-                await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow: come back for a snapshot")
-            else:
-                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
     finally:
         for task in (sender, reader, ended):
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(sender, reader, ended, return_exceptions=True)
+
+
+async def _close(request: web.Request, socket: web.WebSocketResponse, slow: bool) -> None:
+    """Say why the socket is closed; one that takes nothing any more is cut off."""
+    code, why = WSCloseCode.GOING_AWAY, b"the server stops"
+    if slow:
+        code, why = WSCloseCode.TRY_AGAIN_LATER, b"too slow: come back for a snapshot"
+    with contextlib.suppress(ConnectionError):
+        try:
+            await asyncio.wait_for(socket.close(code=code, message=why), CLOSE_S)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
 
 
 async def _send(socket: web.WebSocketResponse, client: Client, first: str) -> None:

@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from nodeflow.registry import installed
 from nodeflow.server.hub import Client, Hub
 from nodeflow.server.jobs import JobQueue
 from nodeflow.server.schema import Job, JobRequest
@@ -39,11 +41,15 @@ def install_fault_pack(folder: Path) -> str:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home whose workers have the fault pack."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home; this process and the workers that it starts have the fault pack."""
     monkeypatch.setenv("PYTHONPATH", install_fault_pack(tmp_path))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    return tmp_path / "home"
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    installed.cache_clear()
+    yield tmp_path / "home"
+    installed.cache_clear()
+    sys.modules.pop("fault_pack", None)
 
 
 def settings_in(home: Path, **more: Any) -> Settings:
