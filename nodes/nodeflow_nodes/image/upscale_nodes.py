@@ -15,9 +15,9 @@ Tile = Annotated[int, Range(0, 4096, step=64, unit="px")]
 def load_upscale_model(
     model: Annotated[File, ModelFile("upscale_models")], precision: Precision = "auto"
 ) -> UpscaleModel:
-    """Load a network that enlarges pictures: ESRGAN, Real-ESRGAN, or one of the small "compact" ones.
+    """Load a network that enlarges pictures: ESRGAN, Real-ESRGAN (also its compact ones), SPAN, SwinIR.
 
-    Which of them a file holds, and by how much it enlarges (1, 2, 4 or 8 times), is read from the file's header.
+    Which of them a file holds, and by how much it enlarges (1 to 8 times), is read from the file's header.
     Weights are read when they are first needed. Many such models are published as `.pth`: those are pickled and can run
     code when they are opened, so they are not read; use a `.safetensors` version.
 

@@ -67,6 +67,73 @@ def compact_keys(features: int, layers: int, scale: int, channels: int = 3) -> K
     return keys
 
 
+def span_keys(features: int, scale: int) -> Keys:
+    keys: Keys = {}
+    layers = ["conv_1", "conv_2", *(f"block_{b}.c{c}_r" for b in range(1, 7) for c in (1, 2, 3))]
+    for name in layers:
+        inputs = 3 if name == "conv_1" else features
+        shapes = {
+            "sk": (features, inputs, 1, 1),
+            "conv.0": (2 * inputs, inputs, 1, 1),
+            "conv.1": (2 * features, 2 * inputs, 3, 3),
+            "conv.2": (features, 2 * features, 1, 1),
+            "eval_conv": (features, inputs, 3, 3),
+        }
+        for part, shape in shapes.items():
+            keys |= {f"{name}.{part}.weight": shape, f"{name}.{part}.bias": shape[:1]}
+    conv(keys, "upsampler.0", features, 3 * scale**2)
+    keys |= {"conv_cat.weight": (features, 4 * features, 1, 1), "conv_cat.bias": (features,)}
+    return keys
+
+
+def swinir_keys(
+    width: int, depths: list[int], heads: int, window: int, hidden: int, end: str, scale: int, three: bool = False
+) -> Keys:
+    keys: Keys = {}
+    conv(keys, "conv_first", 3, width)
+    for name in ("patch_embed.norm", "norm"):
+        keys |= {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+    for group, depth in enumerate(depths):
+        for block in range(depth):
+            place = f"layers.{group}.residual_group.blocks.{block}"
+            for name in ("norm1", "norm2"):
+                keys |= {f"{place}.{name}.weight": (width,), f"{place}.{name}.bias": (width,)}
+            keys[f"{place}.attn.relative_position_bias_table"] = ((2 * window - 1) ** 2, heads)
+            keys[f"{place}.attn.relative_position_index"] = (window**2, window**2)
+            shapes = {"attn.qkv": (3 * width, width), "attn.proj": (width, width)}
+            shapes |= {"mlp.fc1": (hidden, width), "mlp.fc2": (width, hidden)}
+            for name, shape in shapes.items():
+                keys |= {f"{place}.{name}.weight": shape, f"{place}.{name}.bias": shape[:1]}
+        closing(keys, f"layers.{group}.conv", width, three)
+    closing(keys, "conv_after_body", width, three)
+    if end in ("shuffle", "nearest"):
+        conv(keys, "conv_before_upsample.0", width, 64)
+        for step in range(scale.bit_length() - 1):
+            conv(
+                keys,
+                f"upsample.{2 * step}" if end == "shuffle" else f"conv_up{step + 1}",
+                64,
+                256 if end == "shuffle" else 64,
+            )
+        if end == "nearest":
+            conv(keys, "conv_hr", 64, 64)
+        conv(keys, "conv_last", 64, 3)
+    elif end == "direct":
+        conv(keys, "upsample.0", width, 3 * scale**2)
+    else:
+        conv(keys, "conv_last", width, 3)
+    return keys
+
+
+def closing(keys: Keys, name: str, width: int, three: bool) -> None:
+    if not three:
+        conv(keys, name, width, width)
+        return
+    conv(keys, f"{name}.0", width, width // 4)
+    keys |= {f"{name}.2.weight": (width // 4, width // 4, 1, 1), f"{name}.2.bias": (width // 4,)}
+    conv(keys, f"{name}.4", width // 4, width)
+
+
 def weights(keys: Keys, seed: int = 0) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return {key: torch.randn(shape, generator=generator) * 0.15 for key, shape in keys.items()}
@@ -97,6 +164,11 @@ PUBLISHED = {
     "2x": (rrdb_keys("first", features=64, growth=32, blocks=23, ups=1), "rrdb", 2),
     "1x_DeJPEG": (rrdb_keys("first", features=64, growth=32, blocks=23, ups=0), "rrdb", 1),
     "realesr-general-x4v3": (compact_keys(64, 32, 4), "compact", 4),
+    "4x SPAN": (span_keys(48, 4), "span", 4),
+    "SwinIR classical 4x": (swinir_keys(180, [6] * 6, 6, 8, 360, "shuffle", 4), "swinir", 4),
+    "SwinIR lightweight 2x": (swinir_keys(60, [6] * 4, 6, 8, 120, "direct", 2), "swinir", 2),
+    "SwinIR photographs 4x": (swinir_keys(240, [6] * 9, 8, 8, 480, "nearest", 4, three=True), "swinir", 4),
+    "SwinIR JPEG": (swinir_keys(180, [6] * 6, 6, 7, 360, "none", 1), "swinir", 1),
     "realesr-animevideov3": (compact_keys(64, 16, 4), "compact", 4),
 }
 
@@ -108,7 +180,7 @@ def test_published_models_are_told_by_their_keys(tmp_path: Path, name: str, wrap
     path = sparse(tmp_path / "model.safetensors", {wrapper + key: list(shape) for key, shape in keys.items()})
     spec = read_upscaler(path)
     assert (spec.architecture, spec.scale, spec.channels, spec.prefix) == (architecture, scale, 3, wrapper)
-    assert sorted(spec.names.values()) == sorted(keys)
+    assert sorted(spec.names.values()) == sorted(key for key in keys if "position_index" not in key)
     with pytest.raises(NodeError, match=r"this is an upscale model .load it with image/load_upscale_model"):
         describe(path)
 
@@ -116,7 +188,10 @@ def test_published_models_are_told_by_their_keys(tmp_path: Path, name: str, wrap
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"a.weight": (3, 3)}, "no upscale model that is known .ESRGAN, Real-ESRGAN, SRVGGNetCompact.*a.weight"),
+        (
+            {"a.weight": (3, 3)},
+            r"no upscale model that is known .ESRGAN, Real-ESRGAN, SRVGGNetCompact, SPAN, SwinIR.*a\.weight",
+        ),
         ({"lora_unet_x.lora_down.weight": (4, 4)}, "expected an upscale model, this is a LoRA"),
         ({**compact_keys(8, 1, 2), "body.4.weight": (13, 8, 3, 3)}, "from 3 to 13 channels"),
         ({**rrdb_keys("basicsr", features=8, growth=4, blocks=1, ups=2), "noise.weight": (3,)}, "such as noise.weight"),
@@ -212,6 +287,101 @@ def test_compact_equals_a_reference(tmp_path: Path, scale: int) -> None:
     assert (enlarge(image, loaded(tmp_path / "m.safetensors")) - expected).abs().max() < 2e-6
 
 
+def test_span_equals_a_reference(tmp_path: Path) -> None:
+    """Each convolution as it is trained: the picture is padded, then three convolutions, beside the short cut."""
+    made = weights(span_keys(6, 2))
+    made["upsampler.0.bias"] += 0.5
+    save_file(made, tmp_path / "m.safetensors")
+    w = {key: value.double() for key, value in made.items()}
+
+    def chain(name: str, x: Tensor) -> Tensor:
+        h = F.pad(x, (1, 1, 1, 1))
+        for number in range(3):
+            h = F.conv2d(h, w[f"{name}.conv.{number}.weight"], w[f"{name}.conv.{number}.bias"])
+        return h + F.conv2d(x, w[f"{name}.sk.weight"], w[f"{name}.sk.bias"])
+
+    image = picture(1, 3, 9, 7)
+    mean = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64).view(1, 3, 1, 1)
+    start = chain("conv_1", (image.double() - mean) * 255)
+    h, kept = start, {}
+    for number in range(1, 7):
+        inner = chain(f"block_{number}.c1_r", h)
+        inner = inner * inner.sigmoid()
+        middle = chain(f"block_{number}.c2_r", inner)
+        last = chain(f"block_{number}.c3_r", middle * middle.sigmoid())
+        h = (last + h) * (last.sigmoid() - 0.5)
+        kept[number] = (h, inner)
+    seen = torch.cat((start, chain("conv_2", h), kept[1][0], kept[6][1]), 1)
+    h = F.conv2d(seen, w["conv_cat.weight"], w["conv_cat.bias"])
+    expected = F.pixel_shuffle(F.conv2d(h, w["upsampler.0.weight"], w["upsampler.0.bias"], padding=1), 2).clamp(0, 1)
+    got = enlarge(image, loaded(tmp_path / "m.safetensors"))
+    assert expected.std() > 0.1
+    assert (got - expected).abs().max() < 1e-4  # colours are multiplied by 255, weights of 0.15 are large
+
+
+def reference_swinir(w: dict[str, Tensor], x: Tensor, depths: list[int], heads: int, window: int) -> Tensor:
+    """SwinIR's body and last layer, every place attending to every other: a mask says which share a window."""
+    height, width = x.shape[2:]
+    row, column = torch.arange(height).repeat_interleave(width), torch.arange(width).repeat(height)
+
+    def norm(name: str, h: Tensor) -> Tensor:
+        return F.layer_norm(h, h.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
+
+    def linear(name: str, h: Tensor) -> Tensor:
+        return h @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    def convolved(name: str, h: Tensor) -> Tensor:
+        picture = h.T.reshape(1, -1, height, width)
+        return F.conv2d(picture, w[f"{name}.weight"], w[f"{name}.bias"], padding=1)[0].flatten(1).T
+
+    first = convolved("conv_first", x[0].flatten(1).T)
+    h = norm("patch_embed.norm", first)
+    for group, depth in enumerate(depths):
+        start = h
+        for block in range(depth):
+            place, shift = f"layers.{group}.residual_group.blocks.{block}", window // 2 if block % 2 else 0
+            together = torch.ones(height * width, height * width, dtype=torch.bool)
+            index = torch.zeros(height * width, height * width, dtype=torch.long)
+            for where, side, scale in ((row, height, 2 * window - 1), (column, width, 1)):
+                moved = (where - shift) % side
+                cell, wrapped = moved // window, (where < shift).long()
+                together &= (cell[:, None] == cell) & (wrapped[:, None] == wrapped)
+                index += (where[:, None] - where + window - 1).clamp(0, 2 * window - 2) * scale
+            bias = w[f"{place}.attn.relative_position_bias_table"][index].permute(2, 0, 1)
+            qkv = linear(f"{place}.attn.qkv", norm(f"{place}.norm1", h)).reshape(len(h), 3, heads, -1)
+            q, k, v = qkv.permute(1, 2, 0, 3)
+            scores = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5 + bias).masked_fill(~together, -torch.inf)
+            h = h + linear(f"{place}.attn.proj", (scores.softmax(-1) @ v).transpose(0, 1).flatten(1))
+            h = h + linear(f"{place}.mlp.fc2", F.gelu(linear(f"{place}.mlp.fc1", norm(f"{place}.norm2", h))))
+        h = start + convolved(f"layers.{group}.conv", h)
+    h = convolved("conv_after_body", norm("norm", h)) + first
+    return x + convolved("conv_last", h).T.reshape(x.shape)
+
+
+def test_swinir_equals_a_reference(tmp_path: Path) -> None:
+    made = weights(swinir_keys(12, [2, 3], 2, 4, 20, "none", 1))
+    del made["layers.0.residual_group.blocks.0.attn.relative_position_index"]
+    save_file(made, tmp_path / "m.safetensors")
+    image = picture(1, 3, 12, 8)
+    mean = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float64).view(1, 3, 1, 1)
+    double = {key: value.double() for key, value in made.items()}
+    expected = (reference_swinir(double, image.double() - mean, [2, 3], 2, 4) + mean).clamp(0, 1)
+    got = enlarge(image, loaded(tmp_path / "m.safetensors"))
+    assert (expected - image).abs().max() > 0.1
+    assert (got - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("end", "scale"), [("shuffle", 4), ("direct", 2), ("nearest", 4), ("nearest", 2), ("none", 1)])
+@pytest.mark.parametrize("three", [False, True])
+def test_all_forms_of_swinir_run(tmp_path: Path, end: str, scale: int, three: bool) -> None:
+    save_file(weights(swinir_keys(12, [2], 2, 4, 20, end, scale, three)), tmp_path / "m.safetensors")
+    model = loaded(tmp_path / "m.safetensors")
+    image = picture(1, 3, 9, 14)
+    got = enlarge(image, model)
+    assert got.shape == (1, 3, 9 * scale, 14 * scale)
+    assert torch.equal(got, enlarge(F.pad(image, (0, 2, 0, 3), mode="reflect"), model)[..., : 9 * scale, : 14 * scale])
+
+
 def test_the_model_worked_out_by_hand_is_bilinear(tmp_path: Path) -> None:
     image = picture(1, 3, 20, 12)
     got = enlarge(image, loaded(bilinear_upscaler(tmp_path / "b.safetensors")))
@@ -227,7 +397,7 @@ def test_a_side_that_cannot_be_unshuffled_is_filled_up(tmp_path: Path) -> None:
     image = picture(1, 3, 9, 11)
     got = enlarge(image, model)
     assert got.shape == (1, 3, 18, 22)
-    assert torch.equal(got, enlarge(F.pad(image, (0, 1, 0, 1), mode="replicate"), model)[..., :18, :22])
+    assert torch.equal(got, enlarge(F.pad(image, (0, 1, 0, 1), mode="reflect"), model)[..., :18, :22])
 
 
 def test_grey_and_alpha(tmp_path: Path) -> None:

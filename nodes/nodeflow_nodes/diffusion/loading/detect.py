@@ -21,7 +21,7 @@ LORA_SIGN = re.compile(
     r"\.(?:lora_(?:down|up|A|B)|lora\.(?:down|up)|lora_(?:mid)|hada_w1_a|lokr_w[12]|dora_scale)(?:\.|$)"
 )
 UPSCALE_SIGN = re.compile(
-    r"(?:params_ema\.|params\.|module\.)?(?:body\.\d|model\.[01]\.|RRDB_trunk|layers\.0\.residual_group)"
+    r"(?:params_ema\.|params\.|module\.)?(?:body\.\d|model\.[01]\.|RRDB_trunk|conv_1\.sk|layers\.0\.residual_group)"
 )
 FAMILY_NAMES = {**unet.NAMES, "sd3": "Stable Diffusion 3", "flux": "Flux", "pixart": "PixArt"}
 

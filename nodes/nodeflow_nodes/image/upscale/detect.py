@@ -6,6 +6,7 @@ Known layouts:
   second's (`RRDB_trunk.0.RDB1.conv1`), and BasicSR's, which Real-ESRGAN uses (`body.0.rdb1.conv1`). Real-ESRGAN's
   networks for 2x and 1x see the picture with its pixels unshuffled into channels: 12 or 48 instead of 3.
 - SRVGGNetCompact (Real-ESRGAN's small networks: realesr-general-x4v3, realesr-animevideov3): a plain stack.
+- SPAN (`block_1.c1_r.sk`), and SwinIR (`layers.0.residual_group`) in its four forms.
 
 Files that were converted from `.pth` may keep the wrapper's name in front (`params_ema.`, `params.`).
 """
@@ -23,15 +24,15 @@ from nodeflow_nodes.diffusion.loading.detect import KIND_NAMES, kind
 from nodeflow_nodes.diffusion.loading.header import Header, read_header
 
 WRAPPERS = ("", "params_ema.", "params.", "module.", "model_state_dict.")
-KNOWN = "ESRGAN, Real-ESRGAN, SRVGGNetCompact"
+KNOWN = "ESRGAN, Real-ESRGAN, SRVGGNetCompact, SPAN, SwinIR"
 
 
 @dataclass(frozen=True)
 class UpscaleSpec:
     """An upscale network.
 
-    architecture: "rrdb" or "compact". config: arguments of its class in `networks`. prefix: what the file's keys start
-    with. names: the file's keys, without the prefix, by the network's own. scale: result pixels a source pixel.
+    architecture: "rrdb", "compact", "span" or "swinir". config: arguments of its class. prefix: what the file's keys
+    start with. names: the file's keys, without the prefix, by the network's own. scale: result pixels a source pixel.
     channels: of the pictures that it reads and makes, 1 (grey) or 3 (RGB).
     """
 
@@ -55,7 +56,7 @@ def read_upscaler(path: str | Path) -> UpscaleSpec:
         keys = {key.removeprefix(wrapper): entry.shape for key, entry in header.tensors.items()}
         if wrapper and not all(key.startswith(wrapper) for key in header.tensors):
             continue
-        for describe in (_rrdb, _compact):
+        for describe in (_rrdb, _compact, _span, _swinir):
             if (found := describe(header, keys, wrapper)) is not None:
                 return found
     raise NodeError(f"{path}: {_looks(header)}")
@@ -168,6 +169,63 @@ def _compact(header: Header, keys: dict[str, tuple[int, ...]], prefix: str) -> U
         "learned": learned,
     }
     return _spec(header, "compact", config, prefix, scale, channels, {key: key for key in keys})
+
+
+# --- SPAN, SwinIR -------------------------------------------------------------------------------------------------
+
+
+def _span(header: Header, keys: dict[str, tuple[int, ...]], prefix: str) -> UpscaleSpec | None:
+    first, last = keys.get("conv_1.sk.weight"), keys.get("upsampler.0.weight")
+    if first is None or last is None or "block_6.c3_r.sk.weight" not in keys:
+        return None
+    features, channels = first[:2]
+    scale = math.isqrt(last[0] // channels)
+    config = {"channels": channels, "features": features, "scale": scale, "normed": "no_norm" not in keys}
+    return _spec(header, "span", config, prefix, scale, channels, {key: key for key in keys if key != "no_norm"})
+
+
+COMPUTED = ("relative_position_index", "attn_mask")
+
+
+def _swinir(header: Header, keys: dict[str, tuple[int, ...]], prefix: str) -> UpscaleSpec | None:
+    table = keys.get("layers.0.residual_group.blocks.0.attn.relative_position_bias_table")
+    first, hidden = keys.get("conv_first.weight"), keys.get("layers.0.residual_group.blocks.0.mlp.fc1.weight")
+    if table is None or first is None or hidden is None:
+        return None
+    channels, window = first[1], (math.isqrt(table[0]) + 1) // 2
+    groups = sum(key.endswith("blocks.0.norm1.weight") for key in keys)
+    blocks = [f"layers.{group}.residual_group.blocks" for group in range(groups)]
+    upsampler, factors, features = _swinir_end(keys, channels)
+    config = {
+        "channels": channels,
+        "width": first[0],
+        "depths": [
+            sum(re.fullmatch(rf"{re.escape(b)}\.\d+\.norm1\.weight", key) is not None for key in keys) for b in blocks
+        ],
+        "heads": [keys[f"{b}.0.attn.relative_position_bias_table"][1] for b in blocks],
+        "window": window,
+        "hidden": hidden[0],
+        "upsampler": upsampler,
+        "factors": factors,
+        "features": features,
+        "three": "conv_after_body.0.weight" in keys,
+        "span": 255.0 if window == 7 else 1.0,  # the models against JPEG's blocks
+    }
+    names = {key: key for key in keys if not key.endswith(COMPUTED)}
+    return _spec(header, "swinir", config, prefix, math.prod(factors), channels, names)
+
+
+def _swinir_end(keys: dict[str, tuple[int, ...]], channels: int) -> tuple[str, list[int], int]:
+    """How a SwinIR enlarges: the form, the factors, and the features before."""
+    before = keys.get("conv_before_upsample.0.weight")
+    if before is None:
+        if (direct := keys.get("upsample.0.weight")) is None:
+            return "none", [], 0
+        return "direct", [math.isqrt(direct[0] // channels)], 0
+    if "conv_up1.weight" in keys:
+        return "nearest", [2] * sum(re.fullmatch(r"conv_up\d\.weight", key) is not None for key in keys), before[0]
+    shapes = [shape for key, shape in keys.items() if re.fullmatch(r"upsample\.\d+\.weight", key)]
+    return "shuffle", [math.isqrt(shape[0] // shape[1]) for shape in shapes], before[0]
 
 
 def _spec(

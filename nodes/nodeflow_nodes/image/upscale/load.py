@@ -10,8 +10,12 @@ from nodeflow_nodes.diffusion.loading.spec import Source
 from nodeflow_nodes.diffusion.loading.tensors import read_source
 
 from .detect import UpscaleSpec
-from .networks import CLASSES
+from .networks import Compact, RrdbNet
+from .span import Span, merged
+from .swinir import SwinIR
 from .tiles import Check, run_tiled
+
+CLASSES: dict[str, type[nn.Module]] = {"rrdb": RrdbNet, "compact": Compact, "span": Span, "swinir": SwinIR}
 
 
 class LoadedUpscaler(nn.Module):
@@ -46,6 +50,8 @@ def load_upscaler(spec: UpscaleSpec, precision: str, device: str) -> LoadedUpsca
     kept, dtype = precisions(precision, device, source)
     found = read_source(source, kept)
     tensors = {name: found[key] for name, key in spec.names.items()}
+    if spec.architecture == "span":
+        tensors = {name: tensor.to(kept or torch.float32) for name, tensor in merged(tensors).items()}
     kind = CLASSES[spec.architecture]
     network = build(lambda: kind(**spec.config), tensors, device, where=spec.path, kept=kept)
     return LoadedUpscaler(spec, network, dtype).eval()

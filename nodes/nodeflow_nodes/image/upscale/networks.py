@@ -1,4 +1,4 @@
-"""Upscale networks, written from their papers; parameter names are BasicSR's, which Real-ESRGAN's files have."""
+"""ESRGAN and the compact networks, written from their papers; parameter names are BasicSR's, as in Real-ESRGAN."""
 
 from __future__ import annotations
 
@@ -90,6 +90,3 @@ class Compact(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         base = F.interpolate(x, scale_factor=self.scale, mode="nearest") if self.scale > 1 else x
         return F.pixel_shuffle(self.body(x), self.scale) + base
-
-
-CLASSES: dict[str, type[nn.Module]] = {"rrdb": RrdbNet, "compact": Compact}

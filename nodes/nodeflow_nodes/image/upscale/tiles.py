@@ -39,6 +39,15 @@ def ramp(size: int, overlap: int, first: bool, last: bool) -> Tensor:
     return weights
 
 
+def filled(picture: Tensor, multiple: int) -> Tensor:
+    """The picture [B, C, H, W] with sides that are multiples: mirrored at its end (repeated if it is too small)."""
+    height, width = picture.shape[-2:]
+    right, below = -width % multiple, -height % multiple
+    if not right and not below:
+        return picture
+    return pad(picture, (0, right, 0, below), mode="reflect" if right < width and below < height else "replicate")
+
+
 def run_tiled(
     run: Callable[[Tensor], Tensor],
     picture: Tensor,
@@ -53,7 +62,7 @@ def run_tiled(
 
     Args:
         run: [1, C, h, w] → [1, D, h·scale, w·scale], for sides that are multiples of `multiple`.
-        picture: [B, C, H, W]; edges are repeated where H and W are no multiples of `multiple`.
+        picture: [B, C, H, W]; see `filled` where H and W are no multiples of `multiple`.
         tile: side of the tiles in source pixels; 0: the whole picture.
         overlap: source pixels that neighbours share, less than half a tile.
         check: called with (tiles done, all tiles) before each tile; may raise to stop.
@@ -62,7 +71,7 @@ def run_tiled(
         [B, D, H·scale, W·scale] on the CPU, float32.
     """
     batch, _, height, width = picture.shape
-    padded = pad(picture, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    padded = filled(picture, multiple)
     rows, columns = padded.shape[2:]
     tile, overlap = (-(-length // multiple) * multiple for length in (tile, overlap))
     tile = tile or max(rows, columns)
