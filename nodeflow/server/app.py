@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -15,6 +16,7 @@ from nodeflow.server.metrics import metrics_middleware
 from nodeflow.server.openapi import ROUTES, Route, route
 from nodeflow.server.problem import problems_middleware
 from nodeflow.server.services import SERVICES, Services
+from nodeflow.server.shelf import Shelf
 
 MODULES = (
     "login",
@@ -32,6 +34,8 @@ MODULES = (
     "static",
 )
 """The modules that have routes; importing them fills the table."""
+
+FOLDERS = ("workflows", "drafts", "uploads")
 
 
 def routes() -> list[Route]:
@@ -56,7 +60,9 @@ def make_app(services: Services) -> web.Application:
 
 async def _queue_running(app: web.Application) -> AsyncIterator[None]:
     queue = app[SERVICES].queue
-    await queue.start()
+    await queue.start()  # from here on no other server uses this home
+    for folder in FOLDERS:
+        await asyncio.to_thread(Shelf(app[SERVICES].home / folder).sweep)
     yield
     await queue.stop()
 

@@ -152,6 +152,15 @@ def test_an_upload_that_breaks_off_leaves_nothing(own: Running) -> None:
     assert own.get("/api/uploads").json == []
 
 
+def test_what_a_killed_server_left_half_written_is_removed(tmp_path: Path) -> None:
+    for folder in ("uploads", "workflows", "drafts"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / ".0123456789abcdef.part").write_bytes(b"half")
+        (tmp_path / folder / ".mine").write_bytes(b"not ours")
+    with running(tmp_path):
+        assert sorted(path.name for path in tmp_path.rglob(".*")) == [".mine"] * 3
+
+
 # --- giving out -----------------------------------------------------------------------------------------------------
 
 
