@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # one run at a time: threads that spin cost more than they bring (docs/decisions/0003-threads.md)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install web demo test test-slow test-browser lint lint-web docs bench parity eval-models clean
+.PHONY: help install web demo test test-slow test-browser lint lint-web docs bench parity fuzz eval-models clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,10 @@ bench: install ## measure, and print ratios
 
 parity: install ## compare with latents recorded from ComfyUI (needs the parity data beside the repository)
 	$(BIN)/python -m benchmarks.parity
+
+fuzz: install ## fuzz every reader for 100,000 executions each, and write the record into docs/fuzz.md
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'atheris>=3.0'
+	$(BIN)/python -m tests.fuzz.run --record docs/fuzz.md
 
 eval-models: install ## score the built-in models
 	$(BIN)/python -m training.evaluate
