@@ -3,6 +3,13 @@
 import type { NodeLive } from "./live";
 import type { Job } from "./types";
 
+/** How many steps are over. Nodes say so at once, the job now and then; a mapped node stands for several steps. */
+export function finishedOf(job: Job, nodes: ReadonlyMap<string, NodeLive>): number {
+  let over = 0;
+  for (const node of nodes.values()) if (node.state === "done" || node.state === "cached") over += 1;
+  return Math.min(job.steps, Math.max(job.finished_steps, over));
+}
+
 export function progressOf(job: Job, nodes: ReadonlyMap<string, NodeLive>): number {
   if (job.state === "completed") return 1;
   if (job.steps <= 0) return 0;
@@ -10,7 +17,8 @@ export function progressOf(job: Job, nodes: ReadonlyMap<string, NodeLive>): numb
   for (const node of nodes.values()) {
     if (node.state === "running" && node.total > 0) share += Math.min(1, node.done / node.total);
   }
-  return Math.min(1, (job.finished_steps + Math.min(share, job.steps - job.finished_steps)) / job.steps);
+  const finished = finishedOf(job, nodes);
+  return (finished + Math.min(share, job.steps - finished)) / job.steps;
 }
 
 export const perCent = (share: number): number => Math.floor(share * 100);

@@ -21,7 +21,7 @@ export function Dialogs() {
           title={shell.report.title}
           onClose={() => set({ report: null })}
           foot={
-            <button type="button" className="btn primary" onClick={() => set({ report: null })}>
+            <button type="button" className="btn primary" data-first="" onClick={() => set({ report: null })}>
               Close
             </button>
           }
@@ -89,7 +89,7 @@ function SaveAs({ tab }: { tab: string }) {
           value={name}
           maxLength={100}
           aria-describedby={`${id}-hint`}
-          autoFocus
+          data-first=""
           onFocus={(event) => event.target.select()}
           onChange={(event) => setName(event.target.value)}
         />
@@ -123,7 +123,7 @@ function Conflict({ tab, name }: { tab: string; name: string }) {
           <button type="button" className="btn" onClick={then(() => void openOther(name))}>
             Open the other version
           </button>
-          <button type="button" className="btn primary" onClick={then(() => set({ saveAs: tab }))}>
+          <button type="button" className="btn primary" data-first="" onClick={then(() => set({ saveAs: tab }))}>
             Save under another name
           </button>
         </>

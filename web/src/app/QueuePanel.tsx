@@ -2,7 +2,7 @@
 
 import { type DragEvent, useState } from "react";
 import { useLive } from "../api/live";
-import { perCent, progressOf } from "../api/progress";
+import { finishedOf, perCent, progressOf } from "../api/progress";
 import { running, useQueue, waiting } from "../api/queue";
 import type { Job } from "../api/types";
 import { cancelJob, moveJob, raiseJob, reopenJob } from "../panels/runs";
@@ -83,6 +83,7 @@ const inputsText = (job: Job) =>
 
 function RunningRow({ job }: { job: Job }) {
   const share = useLive((live) => progressOf(job, live.nodes(job.id)));
+  const finished = useLive((live) => finishedOf(job, live.nodes(job.id)));
   const preview = useLive((live) => {
     for (const node of live.nodes(job.id).values()) if (node.state === "running" && node.preview) return node.preview;
     return null;
@@ -98,7 +99,7 @@ function RunningRow({ job }: { job: Job }) {
           <span className="hint tabular">#{job.id}</span>
         </div>
         <p className="hint tabular">
-          {perCent(share)}% · step {job.finished_steps} of {job.steps}
+          {perCent(share)}% · step {finished} of {job.steps}
           {job.cached_steps > 0 && ` · ${job.cached_steps} cached`}
         </p>
         <div

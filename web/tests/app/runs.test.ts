@@ -89,6 +89,7 @@ test("progress counts finished steps and shares of running ones, and never passe
   ]);
   expect(progressOf(job(1, { state: "running", steps: 4, finished_steps: 1 }), nodes)).toBe(1.25 / 4);
   expect(progressOf(job(1, { state: "running", steps: 1, finished_steps: 1 }), nodes)).toBe(1);
+  expect(progressOf(job(1, { state: "running", steps: 4 }), nodes)).toBe(1.25 / 4);
   expect(progressOf(job(1, { state: "running" }), nodes)).toBe(0);
   expect(progressOf(job(1, { state: "completed" }), new Map())).toBe(1);
 });

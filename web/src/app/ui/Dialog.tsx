@@ -1,4 +1,7 @@
-/** A modal dialog: the browser's own, so focus stays inside, Escape closes it and focus goes back afterwards. */
+/**
+ * A modal dialog: the browser's own, so focus stays inside, Escape closes it and focus goes back afterwards. Focus
+ * begins at what has `data-first`.
+ */
 
 import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { Icon } from "../icons";

@@ -106,6 +106,7 @@ function Painter({ job }: { job: MaskJob }) {
               max={largest}
               value={size}
               aria-label="Brush size"
+              style={{ "--filled": `${(size / largest) * 100}%` } as React.CSSProperties}
               onChange={(event) => setSize(event.target.valueAsNumber)}
             />
             <output className="tabular">{size}</output>
