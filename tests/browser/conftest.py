@@ -120,7 +120,7 @@ def new_context(browser: Browser, watch: Watch, server: Server) -> Iterator[Call
     def make(to: Server = server, **options: object) -> BrowserContext:
         options = {"viewport": VIEW, "color_scheme": "dark", "reduced_motion": "reduce", **options}
         context = browser.new_context(base_url=to.origin, **options)  # type: ignore[arg-type]
-        context.set_default_timeout(6000)
+        context.set_default_timeout(10_000)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=to.origin)
         context.add_cookies([to.cookie])
         watch.follow(context, to.origin)

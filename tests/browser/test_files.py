@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.canvas import Canvas, Document, recipe
 from tests.browser.recipes import chain, picture, wiring
+from tests.browser.watch import Watch
 
 FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
@@ -54,7 +55,8 @@ def test_unknown_nodes_are_kept_with_values_and_links(canvas: Canvas) -> None:
     assert changed["nodes"] == document["nodes"]
 
 
-def test_a_picture_without_a_recipe_and_other_files_say_so_and_open_nothing(canvas: Canvas) -> None:
+def test_a_picture_without_a_recipe_and_other_files_say_so_and_open_nothing(canvas: Canvas, watch: Watch) -> None:
+    watch.expect("400")
     canvas.open(chain())
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=PngImagePlugin.PngInfo())
@@ -94,6 +96,7 @@ def test_copy_and_paste_within_a_tab_renames_ids_and_keeps_inner_links(canvas: C
     assert json.dumps(copied(canvas)).count("value/join_text") == 2
     canvas.press("Control+v")
     done = canvas.changed(lambda doc: len(doc["nodes"]) == 5)
+    canvas.press("Home")
     new = [id for id in done["nodes"] if id not in chain()["nodes"]]
     links = {id: done["nodes"][id].get("links", {}) for id in new}
     assert sorted(links.values(), key=str) == sorted([{}, {"a": f"{new[0]}.text"}], key=str) or sorted(

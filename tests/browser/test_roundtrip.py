@@ -56,5 +56,8 @@ def test_numbers_that_javascript_cannot_hold_are_kept(canvas: Canvas) -> None:
         }
     ).encode()
     again = saved_again(canvas, "numbers", content)
-    assert json.loads(again)["nodes"] == json.loads(content)["nodes"]
+    assert again == canvas.page.request.get("/api/workflows/numbers").body()
+    assert steps(canvas, json.loads(again)) == steps(canvas, json.loads(content))
+    assert json.loads(again)["nodes"].keys() == json.loads(content)["nodes"].keys()
     assert b"9007199254740993" in again
+    assert b"18446744073709551615" in again

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.canvas import Canvas
 from tests.browser.recipes import chain, failing, faulty, picture, seeded
+from tests.browser.watch import Watch
 
 
 def test_a_run_lights_its_nodes_and_says_what_was_cached(canvas: Canvas) -> None:
@@ -97,7 +98,8 @@ def test_a_failed_node_says_what_failed_and_the_problem_leads_to_it(canvas: Canv
     expect(canvas.page.locator(".react-flow__node.selected [data-node-id=find]")).to_be_visible()
 
 
-def test_all_problems_show_before_anything_runs_and_lead_to_the_widget(canvas: Canvas) -> None:
+def test_all_problems_show_before_anything_runs_and_lead_to_the_widget(canvas: Canvas, watch: Watch) -> None:
+    watch.expect("422")
     canvas.open(faulty())
     for place in ("blur", "invert", "empty"):
         expect(canvas.node(place)).to_have_attribute("data-problem", "error")
@@ -180,12 +182,14 @@ def test_a_batch_draws_a_seed_for_each_run(canvas: Canvas) -> None:
     canvas.open(seeded())
     canvas.node("draw").get_by_role("button", name="+1").click()
     canvas.page.get_by_label("Batch count").fill("3")
-    before = canvas.server.get("/api/jobs?limit=1")["items"]
+    items = canvas.server.get("/api/jobs?limit=1")["items"]
+    last = items[0]["id"] if items else 0
     canvas.queue()
-    found = canvas.server.until(
-        lambda: canvas.server.get("/api/jobs?limit=4")["items"], lambda jobs: before == jobs[3:], 30
+    new = canvas.server.until(
+        lambda: [job["id"] for job in canvas.server.get("/api/jobs?limit=3")["items"] if job["id"] > last],
+        lambda found: len(found) == 3,
     )
-    documents = [canvas.server.get(f"/api/jobs/{job['id']}/workflow") for job in found[:3]]
+    documents = [canvas.server.get(f"/api/jobs/{job}/workflow") for job in new]
     assert [doc["nodes"]["draw"]["values"]["seed"] for doc in reversed(documents)] == [6, 7, 8]
     canvas.changed(lambda doc: doc["nodes"]["draw"]["values"]["seed"] == 8)
 

@@ -10,6 +10,7 @@ from tests.browser.test_view import settled
 
 
 def test_only_visible_nodes_are_mounted_and_far_ones_have_no_widgets(canvas: Canvas) -> None:
+    canvas.page.set_default_timeout(60_000)
     canvas.open(many(1000))
     canvas.focus_pane()
     canvas.press("Home")
@@ -41,6 +42,7 @@ def test_only_visible_nodes_are_mounted_and_far_ones_have_no_widgets(canvas: Can
 
 
 def test_dragging_one_of_a_thousand_draws_only_that_one(canvas: Canvas) -> None:
+    canvas.page.set_default_timeout(60_000)
     canvas.open(many(1000))
     canvas.focus_pane()
     canvas.press("Home")
