@@ -13,60 +13,42 @@ import { useFailures, useProblems } from "./problems";
 import { set, showView, toggleDock, useShell, viewOf } from "./shell";
 import { MenuButton } from "./ui/Menu";
 
+/** Reads the tab in small pieces: dragging a node changes the tab sixty times a second. */
 export function WorkView() {
-  const tab = useTabs((tabs) => tabs.tabs.find((one) => one.id === tabs.active));
-  const view = useShell((shell) => (tab ? viewOf(shell.views, tab.id) : "form"));
-  if (tab === undefined) return null;
+  const id = useTabs((tabs) => tabs.active);
+  const title = useTabs((tabs) => tabs.tabs.find((one) => one.id === tabs.active)?.title);
+  const view = useShell((shell) => viewOf(shell.views, id));
+  if (title === undefined) return null;
   return (
-    <div className="work" id="tab-panel" role="tabpanel" aria-label={tab.title}>
-      <WorkBar tab={tab} view={view} />
+    <div className="work" id="tab-panel" role="tabpanel" aria-label={title}>
+      <WorkBar tab={id} view={view} />
       {view === "form" ? (
-        <FormView key={tab.id} tab={tab.id} />
+        <FormView key={id} tab={id} />
       ) : (
         <div className="graph-page">
-          <GraphCanvas key={tab.id} tabId={tab.id} />
-          <ResultsTray tab={tab.id} />
+          <GraphCanvas key={id} tabId={id} />
+          <ResultsTray tab={id} />
         </div>
       )}
     </div>
   );
 }
 
-function WorkBar({ tab, view }: { tab: Tab; view: "graph" | "form" }) {
-  const { past, future } = tab.history;
+function WorkBar({ tab, view }: { tab: string; view: "graph" | "form" }) {
   return (
     <div className="work-bar" role="toolbar" aria-label="Workflow">
       <fieldset className="segments" aria-label="View">
-        <button type="button" aria-pressed={view === "graph"} onClick={() => showView(tab.id, "graph")}>
+        <button type="button" aria-pressed={view === "graph"} onClick={() => showView(tab, "graph")}>
           <Icon name="graph" /> Graph
         </button>
-        <button type="button" aria-pressed={view === "form"} onClick={() => showView(tab.id, "form")}>
+        <button type="button" aria-pressed={view === "form"} onClick={() => showView(tab, "form")}>
           <Icon name="form" /> Form
         </button>
       </fieldset>
-      <Title tab={tab} />
+      <TitleOf tab={tab} />
       <span className="work-space" />
-      <button
-        type="button"
-        className="btn quiet icon"
-        aria-label="Undo"
-        title={past.length > 0 ? `Undo: ${past.at(-1)?.label} (Ctrl+Z)` : "Undo (Ctrl+Z)"}
-        disabled={past.length === 0}
-        onClick={() => useTabs.getState().undo(tab.id)}
-      >
-        <Icon name="undo" />
-      </button>
-      <button
-        type="button"
-        className="btn quiet icon"
-        aria-label="Redo"
-        title={future.length > 0 ? `Redo: ${future[0]?.label} (Ctrl+Shift+Z)` : "Redo (Ctrl+Shift+Z)"}
-        disabled={future.length === 0}
-        onClick={() => useTabs.getState().redo(tab.id)}
-      >
-        <Icon name="redo" />
-      </button>
-      <ProblemsButton tab={tab.id} />
+      <UndoButtons tab={tab} />
+      <ProblemsButton tab={tab} />
       <button
         type="button"
         className="btn quiet icon"
@@ -79,9 +61,9 @@ function WorkBar({ tab, view }: { tab: Tab; view: "graph" | "form" }) {
       <MenuButton
         label="Workflow menu"
         entries={[
-          { label: "Save", icon: "save", shortcut: "Ctrl+S", run: () => void save(tab.id) },
-          { label: "Save as…", icon: "copy", shortcut: "Ctrl+Shift+S", run: () => set({ saveAs: tab.id }) },
-          { label: "Download recipe", icon: "download", run: () => download(tab.id) },
+          { label: "Save", icon: "save", shortcut: "Ctrl+S", run: () => void save(tab) },
+          { label: "Save as…", icon: "copy", shortcut: "Ctrl+Shift+S", run: () => set({ saveAs: tab }) },
+          { label: "Download recipe", icon: "download", run: () => download(tab) },
           {
             label: "Command palette…",
             icon: "search",
@@ -89,7 +71,7 @@ function WorkBar({ tab, view }: { tab: Tab; view: "graph" | "form" }) {
             apart: true,
             run: () => run("help.commands"),
           },
-          { label: "Close tab", icon: "close", shortcut: "Alt+W", apart: true, run: () => closeTab(tab.id) },
+          { label: "Close tab", icon: "close", shortcut: "Alt+W", apart: true, run: () => closeTab(tab) },
         ]}
       >
         <Icon name="more" />
@@ -98,7 +80,41 @@ function WorkBar({ tab, view }: { tab: Tab; view: "graph" | "form" }) {
   );
 }
 
+function UndoButtons({ tab }: { tab: string }) {
+  const last = useTabs((tabs) => tabs.tabs.find((one) => one.id === tab)?.history.past.at(-1)?.label);
+  const next = useTabs((tabs) => tabs.tabs.find((one) => one.id === tab)?.history.future[0]?.label);
+  return (
+    <>
+      <button
+        type="button"
+        className="btn quiet icon"
+        aria-label="Undo"
+        title={last === undefined ? "Undo (Ctrl+Z)" : `Undo: ${last} (Ctrl+Z)`}
+        disabled={last === undefined}
+        onClick={() => useTabs.getState().undo(tab)}
+      >
+        <Icon name="undo" />
+      </button>
+      <button
+        type="button"
+        className="btn quiet icon"
+        aria-label="Redo"
+        title={next === undefined ? "Redo (Ctrl+Shift+Z)" : `Redo: ${next} (Ctrl+Shift+Z)`}
+        disabled={next === undefined}
+        onClick={() => useTabs.getState().redo(tab)}
+      >
+        <Icon name="redo" />
+      </button>
+    </>
+  );
+}
+
 const KEPT = { changing: "…", here: "Draft kept in this browser", server: "Draft kept" };
+
+function TitleOf({ tab: id }: { tab: string }) {
+  const tab = useTabs((tabs) => tabs.tabs.find((one) => one.id === id));
+  return tab && <Title tab={tab} />;
+}
 
 function Title({ tab }: { tab: Tab }) {
   const kept = useDrafts((drafts) => drafts.kept[tab.id]);

@@ -17,7 +17,7 @@ import { asRecipe } from "../model/recipe";
 import * as store from "./draftStore";
 import { toast } from "./toasts";
 
-const LOCAL_MS = 150;
+const LOCAL_MS = 250;
 const SERVER_MS = 500;
 const AGAIN_MS = 5000;
 
@@ -54,7 +54,8 @@ const current = (id: string): Draft | undefined => {
   const tab = tabOf(id);
   return tab && draftOf(tab, useLive.getState().followed[id]);
 };
-const mark = (id: string, kept: Kept) => useDrafts.setState((now) => ({ kept: { ...now.kept, [id]: kept } }));
+const mark = (id: string, kept: Kept) =>
+  useDrafts.getState().kept[id] !== kept && useDrafts.setState((now) => ({ kept: { ...now.kept, [id]: kept } }));
 
 function changed(id: string): void {
   let keeper = keepers.get(id);
