@@ -13,7 +13,7 @@ import {
   SelectionMode,
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useCatalogue } from "../api/catalogue";
 import { useSettings } from "../app/settings";
 import { placeOf, useTabs } from "../commands/store";
@@ -58,7 +58,9 @@ export function GraphCanvas({ tabId }: { tabId: string }) {
     const tab = state.tabs.find((t) => t.id === tabId);
     return tab ? placeOf(tab).join("/") : null;
   });
+  const loading = useCatalogue((catalogue) => catalogue.state === "loading");
   if (place === null) return null;
+  if (loading) return <div className="nf-canvas" aria-busy="true" />;
   return (
     <ReactFlowProvider key={`${tabId}:${place}`}>
       <Canvas tab={tabId} place={place} />
@@ -86,6 +88,7 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
   const scope = recipe && (definitionAt(recipe, at) ?? recipe);
   if (scope) noteDrawn(tab, scope, flow.nodes);
   const start = useMemo(() => useTabs.getState().tabs.find((t) => t.id === tab)?.viewports[place], [tab, place]);
+  const [fit] = useState(start === undefined && flow.nodes.length > 0);
   useView(tab, place, root);
   useEffect(installClipboard, []);
   const gestures = useGestures(tab, place, root);
@@ -113,7 +116,7 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
         connectionMode={ConnectionMode.Strict}
         connectionRadius={26}
         defaultViewport={start}
-        fitView={start === undefined}
+        fitView={fit}
         fitViewOptions={{ padding: 0.14, maxZoom: 1, minZoom: 0.15 }}
         minZoom={0.08}
         maxZoom={2.5}

@@ -4,8 +4,9 @@
  */
 
 import { type NodeProps, useStore } from "@xyflow/react";
-import { memo, useMemo } from "react";
+import { memo } from "react";
 import { useLive } from "../api/live";
+import type { ProblemItem } from "../api/types";
 import { spotOf } from "../app/place";
 import { useProblems } from "../app/problems";
 import { editView, placeOf, useTabs } from "../commands/store";
@@ -31,21 +32,42 @@ export function useEventName(tab: string, id: string): string {
   });
 }
 
-/** What is wrong with a node of the scope that is looked at; the same list while it stays the same. */
-export function useNodeProblems(tab: string, id: string) {
+export interface NodeProblem {
+  readonly message: string;
+  readonly severity: "error" | "warning";
+  readonly port: string;
+}
+
+const NO_PROBLEMS: readonly NodeProblem[] = [];
+const byPlace = new WeakMap<object, Map<string, NodeProblem[]>>();
+
+/** Problems by the place and id of their node; worked out once for each answer of the server. */
+function problemsByNode(all: readonly ProblemItem[]): Map<string, NodeProblem[]> {
+  let found = byPlace.get(all);
+  if (found === undefined) {
+    found = new Map();
+    for (const { place, message, severity } of all) {
+      const spot = spotOf(place);
+      if (!spot?.node) continue;
+      const key = [...spot.at, spot.node].join("/");
+      const list = found.get(key);
+      const problem = { message, severity, port: spot.port };
+      if (list) list.push(problem);
+      else found.set(key, [problem]);
+    }
+    byPlace.set(all, found);
+  }
+  return found;
+}
+
+/** What is wrong with a node of the scope that is looked at. */
+export function useNodeProblems(tab: string, id: string): readonly NodeProblem[] {
   const all = useProblems(tab);
-  const place = useTabs((state) => {
+  const key = useTabs((state) => {
     const found = state.tabs.find((t) => t.id === tab);
-    return found ? placeOf(found).join("/") : "";
+    return [...(found ? placeOf(found) : []), id].join("/");
   });
-  return useMemo(
-    () =>
-      all.flatMap((problem) => {
-        const spot = spotOf(problem.place);
-        return spot?.node === id && spot.at.join("/") === place ? [{ ...problem, port: spot.port }] : [];
-      }),
-    [all, id, place],
-  );
+  return problemsByNode(all).get(key) ?? NO_PROBLEMS;
 }
 
 export const NodeView = memo(
@@ -86,6 +108,7 @@ export const NodeView = memo(
               name={spot.name}
               type={port?.type ?? "any"}
               y={spot.y}
+              far={far}
               doc={port?.doc}
               required={port !== undefined && "required" in port && port.required === true}
               linked={spot.side === "out" || Object.hasOwn(node.links ?? {}, spot.name) || spot.name in data.fed}
@@ -169,7 +192,7 @@ function ModeGlyph({ mode }: { mode: "muted" | "bypassed" }) {
   );
 }
 
-type Problems = ReturnType<typeof useNodeProblems>;
+type Problems = readonly NodeProblem[];
 
 function RowView({ row, data, problems }: { row: Row; data: OpData; problems: Problems }) {
   const style = { top: row.top, height: row.height };

@@ -15,9 +15,11 @@ interface Props {
   linked?: boolean;
   required?: boolean;
   doc?: string;
+  /** Too far away to see more than where it is. */
+  far?: boolean;
 }
 
-export const Port = memo(function Port({ node, side, name, type, y, linked = true, required, doc }: Props) {
+export const Port = memo(function Port({ node, side, name, type, y, linked = true, required, doc, far }: Props) {
   const info = useType(type);
   const state = useConnecting(portState(`${side}:${node}.${name}`));
   const label = `${name}, ${side === "in" ? "input" : "output"}, ${type}${required && !linked ? ", needed" : ""}`;
@@ -42,7 +44,7 @@ export const Port = memo(function Port({ node, side, name, type, y, linked = tru
         setUi({ menu: { kind: "port", id: node, port: { side, name }, screen, at: [0, 0] } });
       }}
     >
-      <PortGlyph shape={info.shape} filled={linked || side === "out"} />
+      {!far && <PortGlyph shape={info.shape} filled={linked || side === "out"} />}
     </Handle>
   );
 });

@@ -79,146 +79,214 @@ export interface Flow {
 export const wireId = (wire: Wire): string => `${endText(wire.from)}→${endText(wire.to)}#${wire.index}`;
 export const rerouteId = (from: string, to: string, index: number): string => `reroute:${from}→${to}#${index}`;
 
+type Known = Pick<Catalogue, "nodeTypes">;
+type Types = (link: string) => string;
+
 /** What is derived for one view of one tab; kept between edits. */
 export class FlowCache {
   private nodes = new Map<string, FlowNode>();
   private edges = new Map<string, FlowEdge>();
+  private edgeList: FlowEdge[] = [];
+  private bendList: FlowNode[] = [];
   private data = new Map<string, OpData>();
   private places = new Map<string, Point>();
-  private placesOf: unknown;
+  private placesOf = "";
+  private types = new Map<string, string>();
+  private basis: readonly unknown[] = [];
 
   /** The arrays for a scope. `selection` and `lines`: what is selected of each. */
   derive(
     tab: string,
     recipe: Recipe,
     at: readonly string[],
-    catalogue: Pick<Catalogue, "nodeTypes">,
+    known: Known,
     selection: ReadonlySet<string>,
     lines: ReadonlySet<string>,
   ): Flow {
     const scope = definitionAt(recipe, at) ?? recipe;
     const frames = groups(scope);
-    const declared = declarations(scope);
     const folded = foldedNodes(scope, frames);
     const found = new Map<string, FlowNode>();
     const list: FlowNode[] = [];
     const keep = (node: FlowNode) => {
       const before = this.nodes.get(node.id);
-      const same = before !== undefined && sameNode(before, node);
-      const kept = same ? before : node;
+      const kept = before !== undefined && sameNode(before, node) ? before : node;
       found.set(node.id, kept);
       list.push(kept);
     };
     frames.forEach((group, index) => {
       if (group) keep(groupNode(tab, group, index, selection));
     });
-    const made = Object.entries(scope.nodes).map(([id, node]) => {
-      return { id, data: opData(tab, recipe, at, scope, id, node, declared, catalogue, this.data.get(id)) };
-    });
-    this.place(scope, made);
-    for (const { id, data } of made) {
+    const { data, same } = this.allData(tab, recipe, at, scope, known);
+    this.place(scope, data);
+    for (const [id, shown] of data) {
       const place = entryOf(scope, id).at ?? (this.places.get(id) as Point);
+      const before = this.nodes.get(id);
       const frame = folded.get(id);
-      keep(frame ? ghostNode(id, frame, data) : opNode(id, data, place, selection.has(id)));
+      if (frame) keep(ghostNode(id, frame, shown));
+      else if (isSame(before, shown, place, selection.has(id))) {
+        found.set(id, before as FlowNode);
+        list.push(before as FlowNode);
+      } else keep(opNode(id, shown, place, selection.has(id)));
     }
     for (const note of notes(scope)) keep(noteNode(tab, note, selection));
-    const all = wires(scope);
-    const types = new Map<string, string>();
-    const typeOf = (link: string) => {
-      let type = types.get(link);
+    const basis = [
+      scope.nodes,
+      recipe.definitions,
+      scope.inputs,
+      scope.outputs,
+      scope.layout?.reroutes,
+      scope.layout?.groups,
+      known.nodeTypes,
+      lines,
+      selection,
+    ];
+    const still = same && basis.every((item, i) => item === this.basis[i]);
+    if (!still) this.wire(tab, recipe, at, scope, known, data, folded, selection, lines);
+    for (const bend of this.bendList) keep(bend);
+    if (at.length) this.addInterface(tab, recipe, at, known, list, keep);
+    this.basis = basis;
+    this.nodes = found;
+    this.data = data;
+    return { nodes: list, edges: this.edgeList };
+  }
+
+  /** What each node's view draws; `same`: all of it is as before. */
+  private allData(tab: string, recipe: Recipe, at: readonly string[], scope: Recipe, known: Known) {
+    const declared = declarations(scope);
+    const data = new Map<string, OpData>();
+    let same = true;
+    for (const [id, node] of Object.entries(scope.nodes)) {
+      const before = this.data.get(id);
+      const now = opData(tab, recipe, at, scope, id, node, declared, known, before);
+      if (now !== before) same = false;
+      data.set(id, now);
+    }
+    return { data, same: same && data.size === this.data.size };
+  }
+
+  /** Wires and their bends, anew. */
+  private wire(
+    tab: string,
+    recipe: Recipe,
+    at: readonly string[],
+    scope: Recipe,
+    known: Known,
+    data: ReadonlyMap<string, OpData>,
+    folded: ReadonlyMap<string, Group>,
+    selection: ReadonlySet<string>,
+    lines: ReadonlySet<string>,
+  ): void {
+    const stale = [scope.nodes, recipe.definitions, scope.inputs, scope.outputs].some(
+      (item, i) => item !== this.basis[i],
+    );
+    if (stale || this.basis[6] !== known.nodeTypes) this.types = new Map();
+    const typeOf: Types = (link) => {
+      let type = this.types.get(link);
       if (type === undefined) {
-        type = outputType(recipe, at, endOf(link), catalogue);
-        types.set(link, type);
+        type = outputType(recipe, at, endOf(link), known);
+        this.types.set(link, type);
       }
       return type;
     };
     const bends = new Map(reroutes(scope).map((bend) => [`${bend.from}→${bend.to}`, bend.at]));
-    const known: Map<string, OpData> = new Map(made.map(({ id, data }) => [id, data]));
-    const edges: FlowEdge[] = [];
-    const kept = new Map<string, FlowEdge>();
-    const keepEdge = (edge: FlowEdge) => {
+    const edges = new Map<string, FlowEdge>();
+    const keep = (edge: FlowEdge) => {
       const before = this.edges.get(edge.id);
-      const same = before !== undefined && sameEdge(before, edge);
-      kept.set(edge.id, same ? before : edge);
-      edges.push(same ? before : edge);
+      edges.set(edge.id, before !== undefined && sameEdge(before, edge) ? before : edge);
     };
-    for (const wire of all) {
-      const [source, target] = [known.get(wire.from.node), known.get(wire.to.node)];
+    this.bendList = [];
+    for (const wire of wires(scope)) {
+      const [source, target] = [data.get(wire.from.node), data.get(wire.to.node)];
       if (!hasSpot(source, "out", wire.from.port) || !hasSpot(target, "in", wire.to.port)) continue;
-      const points = bends.get(`${endText(wire.from)}→${endText(wire.to)}`) ?? NO_POINTS;
-      const type = typeOf(endText(wire.from));
+      const [from, to] = [endText(wire.from), endText(wire.to)];
+      const points = bends.get(`${from}→${to}`) ?? NO_POINTS;
+      const type = typeOf(from);
       const quiet = source?.node.mode === "muted" || target?.node.mode === "muted";
-      keepEdge(wireEdge(wire, type, points, quiet, lines));
+      keep(wireEdge(wire, type, points, quiet, lines));
       if (folded.has(wire.from.node) && folded.has(wire.to.node)) continue;
       points.forEach((point, index) => {
-        keep(rerouteNode(tab, endText(wire.from), endText(wire.to), index, point, type, selection));
+        this.bendList.push(rerouteNode(tab, from, to, index, point, type, selection));
       });
     }
-    if (at.length) this.addInterface(tab, recipe, at, scope, catalogue, list, keep, keepEdge, known, typeOf);
-    this.nodes = found;
-    this.edges = kept;
-    this.data = known;
-    return { nodes: list, edges };
+    if (at.length) borderEdges(recipe, at, scope, known, data, typeOf).forEach(keep);
+    this.edges = edges;
+    this.edgeList = [...edges.values()];
   }
 
   /** Nodes that the document gives no place get one: tidied, below what is there. */
-  private place(scope: Recipe, made: readonly { id: string; data: OpData }[]): void {
-    const lost = made.filter(({ id }) => entryOf(scope, id).at === undefined);
-    const mark = lost.map(({ id }) => id).join(" ");
+  private place(scope: Recipe, data: ReadonlyMap<string, OpData>): void {
+    const lost = [...data].filter(([id]) => entryOf(scope, id).at === undefined);
+    const mark = lost.map(([id]) => id).join(" ");
     if (mark === this.placesOf) return;
     this.placesOf = mark;
-    const ids = new Set(lost.map(({ id }) => id));
-    const boxes = lost.map(({ id, data }) => ({
+    const ids = new Set(lost.map(([id]) => id));
+    const boxes = lost.map(([id, { shape }]) => ({
       id,
       at: [0, 0] as const,
-      size: [data.shape.width, data.shape.height] as const,
+      size: [shape.width, shape.height] as const,
     }));
     const arrows = wires(scope).map((wire) => ({ from: wire.from.node, to: wire.to.node }));
     const inside = arrows.filter((arrow) => ids.has(arrow.from) && ids.has(arrow.to));
-    const below = made.flatMap(({ id, data }) => {
+    const below = [...data].flatMap(([id, { shape }]) => {
       const at = entryOf(scope, id).at;
-      return at ? [at[1] + data.shape.height] : [];
+      return at ? [at[1] + shape.height] : [];
     });
     const top = below.length ? snap(Math.max(...below) + 80) : 0;
     this.places = new Map([...tidy(boxes, inside)].map(([id, [x, y]]) => [id, [x, y + top]]));
   }
 
+  /** The ends of a subgraph, left and right of what is in it. */
   private addInterface(
     tab: string,
     recipe: Recipe,
     at: readonly string[],
-    scope: Recipe,
-    catalogue: Pick<Catalogue, "nodeTypes">,
+    known: Known,
     list: readonly FlowNode[],
     keep: (node: FlowNode) => void,
-    keepEdge: (edge: FlowEdge) => void,
-    known: ReadonlyMap<string, OpData>,
-    typeOf: (link: string) => string,
   ): void {
-    const ports = definitionPorts(recipe, at.slice(0, -1), at.at(-1) ?? "", catalogue, 0);
+    const ports = definitionPorts(recipe, at.slice(0, -1), at.at(-1) ?? "", known, 0);
     const ops = list.filter((node) => node.type === "op");
-    const [left, top, right] = [
-      Math.min(...(ops.length ? ops.map((node) => node.position.x) : [0])),
-      ops.length ? Math.min(...ops.map((node) => node.position.y)) : 0,
-      Math.max(...(ops.length ? ops.map((node) => node.position.x + (node.width ?? 0)) : [0])),
-    ];
+    const left = ops.length ? Math.min(...ops.map((node) => node.position.x)) : 0;
+    const top = ops.length ? Math.min(...ops.map((node) => node.position.y)) : 0;
+    const right = ops.length ? Math.max(...ops.map((node) => node.position.x + (node.width ?? 0))) : 0;
     keep(interfaceNode(tab, INPUTS, "inputs", ports?.inputs ?? [], [left - 300, top]));
     keep(interfaceNode(tab, OUTPUTS, "outputs", ports?.outputs ?? [], [right + 100, top]));
-    for (const [name, input] of Object.entries(scope.inputs ?? {})) {
-      const type = ports?.inputs.find((port) => port.name === name)?.type ?? "any";
-      for (const link of input.to) {
-        const to = endOf(link);
-        if (!hasSpot(known.get(to.node), "in", to.port)) continue;
-        keepEdge(borderEdge(INPUTS, name, to.node, to.port, type));
-      }
-    }
-    for (const [name, link] of Object.entries(scope.outputs ?? {})) {
-      const from = endOf(link);
-      if (!hasSpot(known.get(from.node), "out", from.port)) continue;
-      keepEdge(borderEdge(from.node, from.port, OUTPUTS, name, typeOf(link)));
-    }
   }
 }
+
+/** The wires from and to the ends of a subgraph. */
+function borderEdges(
+  recipe: Recipe,
+  at: readonly string[],
+  scope: Recipe,
+  known: Known,
+  data: ReadonlyMap<string, OpData>,
+  typeOf: Types,
+): FlowEdge[] {
+  const ports = definitionPorts(recipe, at.slice(0, -1), at.at(-1) ?? "", known, 0);
+  const found: FlowEdge[] = [];
+  for (const [name, input] of Object.entries(scope.inputs ?? {})) {
+    const type = ports?.inputs.find((port) => port.name === name)?.type ?? "any";
+    for (const link of input.to) {
+      const to = endOf(link);
+      if (hasSpot(data.get(to.node), "in", to.port)) found.push(borderEdge(INPUTS, name, to.node, to.port, type));
+    }
+  }
+  for (const [name, link] of Object.entries(scope.outputs ?? {})) {
+    const from = endOf(link);
+    if (hasSpot(data.get(from.node), "out", from.port))
+      found.push(borderEdge(from.node, from.port, OUTPUTS, name, typeOf(link)));
+  }
+  return found;
+}
+
+const isSame = (before: FlowNode | undefined, data: OpData, [x, y]: Point, selected: boolean): boolean =>
+  before?.type === "op" &&
+  before.data === data &&
+  before.selected === selected &&
+  before.position.x === x &&
+  before.position.y === y;
 
 const NO_POINTS: readonly Point[] = [];
 const hasSpot = (data: OpData | undefined, side: "in" | "out", name: string) =>
@@ -253,7 +321,7 @@ function opData(
   id: string,
   node: RecipeNode,
   declared: Declarations,
-  catalogue: Pick<Catalogue, "nodeTypes">,
+  catalogue: Known,
   before: OpData | undefined,
 ): OpData {
   const fresh = entryOf(scope, id);

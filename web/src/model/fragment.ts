@@ -3,9 +3,9 @@
  * recipe can be pasted too. Pasting renames ids, keeps inner wires and drops what came from outside unless asked.
  */
 
-import { fresh, freshId } from "./ids";
+import { fresh, isTaken } from "./ids";
 import { readJson, sameValue } from "./json";
-import { addGroup, addNote, type Group, groups, notes, type Point, reroutes, withEntry, withReroute } from "./layout";
+import { addGroup, addNote, type Group, groups, notes, type Point, reroutes, withReroute } from "./layout";
 import {
   asRecipe,
   type Entries,
@@ -111,16 +111,25 @@ export function pasteFragment(scope: Recipe, fragment: Recipe, by: Point, wired:
     definitions.set(name, free);
     if (!same) result = { ...result, definitions: put(result.definitions, free, definition) };
   }
+  const taken = new Set<string>();
   for (const id of Object.keys(fragment.nodes)) {
-    const free = freshId(result, id);
+    const free = fresh(id, (name) => taken.has(name) || isTaken(result, name));
     ids.set(id, free);
-    result = { ...result, nodes: put(result.nodes, free, { op: "" }) };
+    taken.add(free);
   }
+  const nodes: [string, RecipeNode][] = [];
+  const layout: [string, Value][] = [];
   for (const [id, node] of Object.entries(fragment.nodes)) {
     const target = ids.get(id) as string;
-    const kept = renamed(node, ids, definitions, wired ? scope : undefined);
-    result = { ...result, nodes: put(result.nodes, target, kept) };
-    result = withLayout(result, target, own(fragment.layout, id), by);
+    nodes.push([target, renamed(node, ids, definitions, wired ? scope : undefined)]);
+    layout.push([target, movedEntry(own(fragment.layout, id), by)]);
+  }
+  if (nodes.length) {
+    result = {
+      ...result,
+      nodes: { ...result.nodes, ...Object.fromEntries(nodes) },
+      layout: { ...result.layout, ...Object.fromEntries(layout) },
+    };
   }
   for (const group of groups(fragment)) if (group) result = addGroup(result, { ...group, at: moved(group.at, by) });
   for (const note of notes(fragment)) result = addNote(result, { ...note, at: moved(note.at, by) });
@@ -140,11 +149,14 @@ export function pasteFragment(scope: Recipe, fragment: Recipe, by: Point, wired:
 
 const moved = ([x, y]: Point, [dx, dy]: Point): Point => [x + dx, y + dy];
 
-function withLayout(recipe: Recipe, id: string, entry: Value | undefined, by: Point): Recipe {
-  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return withEntry(recipe, id, { at: by });
-  const copied = { ...recipe, layout: put(recipe.layout, id, entry) };
+/** A node's entry of the layout, moved; without a place of its own it lands where the paste is. */
+function movedEntry(entry: Value | undefined, by: Point): Value {
+  const [dx, dy] = [Math.round(by[0]), Math.round(by[1])];
+  if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return { at: [dx, dy] };
   const at = (entry as { at?: unknown }).at;
-  return Array.isArray(at) ? withEntry(copied, id, { at: moved([Number(at[0]), Number(at[1])], by) }) : copied;
+  if (!Array.isArray(at)) return entry;
+  const place = moved([Math.round(Number(at[0])), Math.round(Number(at[1]))], [dx, dy]);
+  return { ...(entry as Entries<Value>), at: place };
 }
 
 function renamed(

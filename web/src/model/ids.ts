@@ -40,6 +40,6 @@ export function freshId(recipe: Recipe, wanted: string): string {
 }
 
 /** Notes stand in `layout` under ids of their own, so those are taken too. */
-function isTaken(recipe: Recipe, id: string): boolean {
+export function isTaken(recipe: Recipe, id: string): boolean {
   return Object.hasOwn(recipe.nodes, id) || RESERVED.includes(id) || Object.hasOwn(recipe.layout ?? {}, id);
 }

@@ -130,13 +130,19 @@ export interface Wire {
   readonly many: boolean;
 }
 
-/** The wires that feed a node, in port order as written. */
+const wiresOf = new WeakMap<RecipeNode, { id: string; wires: Wire[] }>();
+
+/** The wires that feed a node, in port order as written; the same list for the same node. */
 export function wiresInto(id: string, node: RecipeNode): Wire[] {
-  return Object.entries(node.links ?? {}).flatMap(([port, link]) => {
+  const known = wiresOf.get(node);
+  if (known?.id === id) return known.wires;
+  const found = Object.entries(node.links ?? {}).flatMap(([port, link]) => {
     const many = typeof link !== "string";
     const sources = many ? link : [link];
     return sources.map((source, index) => ({ from: endOf(source), to: { node: id, port }, index, many }));
   });
+  wiresOf.set(node, { id, wires: found });
+  return found;
 }
 
 /** All wires of a recipe. */
