@@ -44,8 +44,8 @@ class Canvas:
     def open(self, document: Document, *, form: bool = False) -> Canvas:
         """Open a recipe in a tab of its own, by dropping its file, and wait until it is drawn (or its form is)."""
         self.drop("recipe.json", json.dumps(document).encode())
-        expect(self.form if form else self.nodes.first).to_be_visible()
-        self.changed(lambda found: found["nodes"].keys() == document["nodes"].keys())
+        expect(self.form if form else self.nodes.first).to_be_visible(timeout=20_000)
+        self.changed(lambda found: found["nodes"].keys() == document["nodes"].keys(), seconds=20)
         return self
 
     def document(self) -> Document:

@@ -46,7 +46,7 @@ def test_numbers_that_javascript_cannot_hold_are_kept(canvas: Canvas) -> None:
         {
             "format": "nodeflow/1",
             "nodes": {
-                "big": {"op": "value/integer@1", "values": {"value": 9007199254740993}},
+                "big": {"op": "value/seed@1", "values": {"value": 9007199254740993}},
                 "seed": {"op": "value/seed@1", "values": {"value": 18446744073709551615}},
                 "tiny": {"op": "value/float@1", "values": {"value": 1e-7}},
                 "whole": {"op": "value/float@1", "values": {"value": 1.0}},

@@ -99,7 +99,7 @@ def test_a_subgraph_is_used_again_from_the_palette(canvas: Canvas) -> None:
 def group(canvas: Canvas) -> Document:
     canvas.open(wiring())
     canvas.select("picture", "blur")
-    canvas.press("Shift+g")
+    canvas.press("Shift+g", "Enter")  # asks for a title first
     return canvas.changed(lambda doc: doc["layout"] != wiring()["layout"])
 
 
