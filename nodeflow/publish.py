@@ -18,6 +18,7 @@ from nodeflow.artefacts import SUFFIXES, Artefacts, safe_stem
 from nodeflow.cache import BlobStore, StoreError
 from nodeflow.errors import NodeflowError
 from nodeflow.executor import NodeFailure
+from nodeflow.problems import ProblemsError
 from nodeflow.share.embed import embed, is_picture
 from nodeflow.steps import Plan, Step
 from nodeflow.types import Artefact
@@ -78,8 +79,7 @@ class Publisher:
             for output, (number, artefact) in itertools.product(names.get(key, [None]), enumerate(artefacts)):
                 data = self.store.read(artefact.digest)
                 if is_picture(data):
-                    data = embed(data, self._document(step.key))
-                    data = self.seal(data) if self.seal is not None else data
+                    data = self._carrying(data, step.key)
                 counter = "" if len(artefacts) == 1 else f"-{number}"
                 if output is not None and self._names_file:
                     made = Path(artefact.name).suffix
@@ -132,6 +132,14 @@ class Publisher:
             wrapped = StoreError.wrap(error, path, "write the output")
             raise StoreError(f"{wrapped} (it is kept as blob {digest})", path) from error
         return Artefact(digest, artefact.media, path.name, len(data))
+
+    def _carrying(self, data: bytes, key: str) -> bytes:
+        """A picture with its recipe in it, signed if that is wanted; one that is damaged stays as the node made it."""
+        try:
+            data = embed(data, self._document(key))
+        except ProblemsError:
+            return data
+        return self.seal(data) if self.seal is not None else data
 
     def _document(self, key: str) -> dict[str, Any]:
         document = {"recipe": self.workflow.to_json(), "key": key, "numeric": self.plan.numeric}

@@ -116,17 +116,19 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 def _embed_png(data: bytes, text: bytes | None) -> bytes:
     parts = [_PNG]
     prefix = KEYWORD.encode() + b"\0"
-    for kind, start, length in _png_chunks(data):
+    for number, (kind, start, length) in enumerate(_png_chunks(data)):
+        if (number == 0) != (kind == b"IHDR"):
+            raise IndexError
         if kind == b"iTXt" and data[start : start + len(prefix)] == prefix:
             continue
         parts.append(data[start - 8 : start + length + 4])
         if kind == b"IEND":
             parts.append(data[start + length + 4 :])
-            break
-        if kind == b"IHDR" and text is not None:
+            return b"".join(parts)
+        if number == 0 and text is not None:
             # keyword, compressed (yes, by deflate), no language, no translated keyword
             parts.append(_chunk(b"iTXt", prefix + b"\x01\x00\0\0" + zlib.compress(text, 9)))
-    return b"".join(parts)
+    raise IndexError  # without its end, what is there is not all
 
 
 def _extract_png(data: bytes) -> bytes | None:
