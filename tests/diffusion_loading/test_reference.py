@@ -18,7 +18,7 @@ from nodeflow.context import StandaloneContext
 from nodeflow.types import Condition
 from nodeflow_nodes.diffusion.denoiser import Conditions
 from nodeflow_nodes.diffusion.load_nodes import apply_lora_model, load_model
-from nodeflow_nodes.diffusion.loading.reference import load_vision, prepare
+from nodeflow_nodes.diffusion.loading.reference import add_adapter, load_vision, prepare
 from nodeflow_nodes.diffusion.loading.reference_spec import read_adapter, read_vision
 from nodeflow_nodes.diffusion.reference_nodes import apply_ip_adapter, reference_latent
 from nodeflow_nodes.diffusion.sample_nodes import sample
@@ -293,6 +293,10 @@ def test_what_does_not_fit_is_refused(applied: Any, unet: Any, vision: Any, tmp_
     given = apply(name="short")
     with pytest.raises(NodeError, match="an IP-Adapter of 3 layers, the model attends to its text in 4"):
         drawn(*given, applied[3])
+    patch = given.model.patches[0]
+    with StandaloneContext().weights.use(load_model(File("f", str(flow_folder / "transformer"), "f" * 64))) as other:
+        with pytest.raises(NodeError, match="IP-Adapters cannot be added to a MMDiT"):
+            add_adapter(other.network, patch)
     with pytest.raises(NodeError, match="this model is of the family nodeflow"):
         apply(load_model(File("f", str(flow_folder / "transformer"), "f" * 64)))
     with pytest.raises(NodeError, match=r"expected a CLIP image encoder .* this is an IP-Adapter"):

@@ -81,8 +81,12 @@ def load_projection(spec: AdapterSpec, device: str) -> nn.Module:
 
 def text_attentions(network: nn.Module) -> list[tuple[str, Attention]]:
     """The layers in which a U-Net attends to the text, in the order of IP-Adapter files: down, up, middle."""
-    found = [(name, part) for name, part in network.named_modules() if name.endswith(".attn2")]
     rank = {"down_blocks": 0, "up_blocks": 1, "mid_block": 2}
+    found = [
+        (name, part)
+        for name, part in network.named_modules()
+        if name.endswith(".attn2") and isinstance(part, Attention) and name.partition(".")[0] in rank
+    ]
     return sorted(found, key=lambda item: rank[item[0].partition(".")[0]])
 
 
@@ -94,6 +98,8 @@ def add_adapter(network: nn.Module, patch: Patch) -> None:
     """
     spec = read_adapter(patch.path)
     places = text_attentions(network)
+    if not places:
+        raise NodeError(f"{spec.path.name}: IP-Adapters cannot be added to a {type(network).__name__}")
     widths = [part.to_q.weight.shape[0] for _, part in places]
     if widths != [width for _, width in spec.layers]:
         raise NodeError(
