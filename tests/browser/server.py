@@ -68,6 +68,8 @@ class Server:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def _sign_in(self) -> Any:
         """The cookie that a browser gets for the one-time link."""
