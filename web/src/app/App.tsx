@@ -22,6 +22,7 @@ import { DropZone } from "./DropZone";
 import { restoreDrafts, watchDrafts } from "./drafts";
 import { watchFiles } from "./files";
 import { Home } from "./Home";
+import { watchLongPress } from "./longPress";
 import { watchProblems } from "./problems";
 import { watchJobs } from "./runner";
 import { watchTheme } from "./settings";
@@ -42,6 +43,7 @@ function start(): () => void {
     watchRuns(),
     watchFiles(),
     watchTitle(),
+    watchLongPress(),
     registerCanvasCommands(),
     registerCommands(),
     installKeys(),
