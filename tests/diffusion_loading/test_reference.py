@@ -294,9 +294,12 @@ def test_what_does_not_fit_is_refused(applied: Any, unet: Any, vision: Any, tmp_
     with pytest.raises(NodeError, match="an IP-Adapter of 3 layers, the model attends to its text in 4"):
         drawn(*given, applied[3])
     patch = given.model.patches[0]
-    with StandaloneContext().weights.use(load_model(File("f", str(flow_folder / "transformer"), "f" * 64))) as other:
-        with pytest.raises(NodeError, match="IP-Adapters cannot be added to a MMDiT"):
-            add_adapter(other.network, patch)
+    mmdit = load_model(File("f", str(flow_folder / "transformer"), "f" * 64))
+    with (
+        StandaloneContext().weights.use(mmdit) as other,
+        pytest.raises(NodeError, match="IP-Adapters cannot be added to a MMDiT"),
+    ):
+        add_adapter(other.network, patch)
     with pytest.raises(NodeError, match="this model is of the family nodeflow"):
         apply(load_model(File("f", str(flow_folder / "transformer"), "f" * 64)))
     with pytest.raises(NodeError, match=r"expected a CLIP image encoder .* this is an IP-Adapter"):
