@@ -12,7 +12,9 @@ from nodeflow.comfy import is_comfy
 from nodeflow.comfy import read as read_comfy
 from nodeflow.comfy.media import texts
 from nodeflow.engine import Engine
+from nodeflow.export import export
 from nodeflow.jsonio import parse_json
+from nodeflow.planner import with_exports
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import items
@@ -75,8 +77,9 @@ def _picture(engine: Engine, document: Any) -> Imported:
 def _changes(engine: Engine, workflow: Workflow, parts: dict[str, Any]) -> list[str]:
     """Why a run here may not give the picture that the recipe came in."""
     key, numeric = parts.get("key"), parts.get("numeric")
-    try:
-        plan = engine.plan(workflow)
+    planner = engine.planner()
+    try:  # with the steps that write files: a picture's key is that of such a step
+        plan, _ = with_exports(planner.plan(workflow), planner, export)
     except ProblemsError:
         return []
     if not isinstance(key, str) or any(step.key == key for step in plan.steps):
