@@ -140,7 +140,13 @@ class Described:
                 outputs=[],
                 body=True,
             )
-        ports = [_mapped(port) if name in view.mapped else port for name, port in view.interface.inputs.items()]
+        given = view.node.links.keys() | view.node.values.keys()
+        hidden = {"index"} - given if op is not None and op.body_port else set()  # control flow fills it in itself
+        ports = [
+            _mapped(port) if name in view.mapped else port
+            for name, port in view.interface.inputs.items()
+            if name not in hidden
+        ]
         docs = {p.name: p.doc for p in base.outputs}
         return base.model_copy(
             update={
