@@ -45,7 +45,7 @@ export function Combo(props: FieldProps) {
         className="nf-field nf-combo nodrag"
         aria-haspopup="listbox"
         aria-expanded={open}
-        aria-label={`${label}: ${text || "nothing chosen"}`}
+        aria-label={look === "node" ? undefined : `${label}: ${text || "nothing chosen"}`}
         aria-description={hint}
         aria-invalid={problem ? true : undefined}
         data-missing={text !== "" && !known && options.length > 0 ? "" : undefined}
@@ -60,7 +60,12 @@ export function Combo(props: FieldProps) {
           event.stopPropagation();
         }}
       >
-        {look === "node" && <span className="nf-label">{label}</span>}
+        {look === "node" && (
+          <span className="nf-label">
+            {label}
+            <span className="visually-hidden">: </span>
+          </span>
+        )}
         <span className="nf-value">{text || (port.required ? "choose…" : "none")}</span>
         <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true" className="nf-caret">
           <path d="M2 3.5 5 6.5 8 3.5" fill="none" stroke="currentColor" strokeWidth="1.4" strokeLinecap="round" />
