@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
+from nodeflow.cache import StoreError
 from nodeflow.server import history
 from nodeflow.server.hub import Hub
 from nodeflow.server.live import Running
@@ -180,8 +180,8 @@ class Dispatcher:
         while True:
             try:
                 return await self._call(function)
-            except sqlite3.Error as error:
-                LOG.error("the queue cannot be written (%s); trying again", error)
+            except StoreError as error:
+                LOG.error("%s; trying again", error)
                 await asyncio.sleep(1.0)
 
 

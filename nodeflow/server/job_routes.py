@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field
 
-from nodeflow.engine import Engine
-from nodeflow.problems import Problem, ProblemsError
+from nodeflow.server.acceptance import accepted
 from nodeflow.server.comparing import compared
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import not_found, refused
@@ -33,8 +32,6 @@ from nodeflow.server.tasks import JobConflict, NoSuchJob
 from nodeflow.workflow import Workflow
 
 Limit = Annotated[int, Field(ge=1, le=500)]
-MAX_PROBLEMS = 200
-"""Of a sweep with more problems only so many are told."""
 
 
 @contextmanager
@@ -57,36 +54,6 @@ async def submit(services: Services, body: JobRequest) -> Accepted:
     workflow = await services.in_engine(accepted, services.engine, body)
     jobs = await services.queue.submit(body, workflow)
     return Accepted.model_construct(jobs=jobs, sweep=jobs[0].sweep)
-
-
-def accepted(engine: Engine, request: JobRequest) -> Workflow:
-    """The recipe of a request, if it can run with all the inputs.
-
-    Raises:
-        ProblemsError: with everything that is wrong.
-    """
-    workflow = Workflow.from_json(request.workflow)
-    targets = request.targets
-    if not request.sweep:
-        chosen = workflow.with_inputs(request.inputs)
-        engine.plan(chosen, targets=targets)
-        return workflow
-    problems: list[Problem] = []
-    for number, inputs in enumerate(request.sweep):
-        try:
-            chosen = workflow.with_inputs({**request.inputs, **inputs})
-            found = engine.check(chosen).errors
-            if number == 0 and not found:
-                engine.plan(chosen, targets=targets)
-        except ProblemsError as error:
-            found = list(error.problems)
-        new = [p for p in found if p not in problems]
-        problems += new
-        if len(problems) > MAX_PROBLEMS:
-            break
-    if problems:
-        raise ProblemsError(problems)
-    return workflow
 
 
 # --- looking ------------------------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from nodeflow.cache import StoreError
 from nodeflow.server import history
 from nodeflow.server.dispatcher import Dispatcher
 from nodeflow.server.hub import Client, Hub, full_status
@@ -106,10 +108,17 @@ class JobQueue:
         self._lock.release()
 
     async def _call(self, function: Callable[[JobStore], T]) -> T:
-        """Run a function of the store on the store's thread; also to its end when nobody waits any more."""
+        """Run a function of the store on the store's thread; also to its end when nobody waits any more.
+
+        Raises:
+            StoreError: the file cannot be written or read.
+        """
         assert self._thread is not None
         assert self._store is not None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, self._store)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function, self._store)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: the queue cannot be written or read: {error}", self._path) from error
 
     # --- adding ------------------------------------------------------------------------------------------------------
 

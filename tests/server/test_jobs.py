@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nodeflow.cache import BlobStore
+from nodeflow.cache import BlobStore, StoreError
 from nodeflow.problems import ProblemsError
 from nodeflow.server import jobs as jobs_module
-from nodeflow.server.job_routes import accepted
+from nodeflow.server.acceptance import accepted
 from nodeflow.server.schema import JobChange, JobRequest, Snapshot
 from nodeflow.server.services import server_engine
+from nodeflow.server.store import JobStore
 from nodeflow.server.tasks import JobConflict
 from tests.server.queueing import Bench, bench, home, recipe, run_async, settings_in, until
 
@@ -219,6 +221,40 @@ def test_a_sweep_is_told_in_part_and_queued_whole(home: Path, monkeypatch: pytes
     run_async(main())
 
 
+def test_a_result_is_written_as_soon_as_the_disk_takes_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, refusals = JobStore.finish, iter([True, True])
+
+    def finish(self: JobStore, *arguments: Any) -> bool:
+        if next(refusals, False):
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(self, *arguments)
+
+    async def main() -> None:
+        async with bench(home) as b:
+            monkeypatch.setattr(JobStore, "finish", finish)
+            (job,) = await b.submit(TEXT)
+            done = await b.finished(job.id)
+            assert (done.state, done.attempt, len(done.artefacts)) == ("completed", 1, 1)
+
+    run_async(main())
+
+
+def test_what_cannot_be_written_is_not_accepted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(*_: Any) -> Any:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def main() -> None:
+        async with bench(home) as b:
+            with monkeypatch.context() as patch:
+                patch.setattr(JobStore, "add", add)
+                with pytest.raises(StoreError, match="disk is full"):
+                    await b.submit(TEXT)
+            (job,) = await b.submit(TEXT)
+            assert (await b.finished(job.id)).id == 1
+
+    run_async(main())
+
+
 # --- restarts ---------------------------------------------------------------------------------------------------------
 
 
@@ -300,6 +336,30 @@ def test_ten_thousand_nodes_are_told_one_by_one_and_the_server_stays_awake(home:
 # --- what may be queued -----------------------------------------------------------------------------------------------
 
 
+def test_a_sweep_is_checked_as_if_each_were_checked_alone(home: Path) -> None:
+    engine = server_engine(settings_in(home))
+    document = recipe(
+        {"n": ("number", {"value": 1}), "s": ("steps", {"text": "x"})},
+        {"x": "s.text", "y": "n.value"},
+        {"value": "n.value", "seconds": "s.seconds", "text": "s.text"},
+    )
+    values: list[dict[str, Any]] = [
+        {"value": 1, "seconds": 0.5}, {"value": True, "seconds": 1}, {"value": 2.5}, {"value": "3"}, {"seconds": None},
+        {"value": [1]}, {"text": "y"}, {"text": 4}, {"nothing": 1}, {"value": 10**30, "seconds": 2.0}, {"value": 2},
+    ]  # fmt: skip
+    alone = set()
+    for inputs in values:
+        try:
+            accepted(engine, JobRequest(workflow=document, inputs=inputs))
+        except ProblemsError as error:
+            alone |= set(error.problems)
+    with pytest.raises(ProblemsError) as error:
+        accepted(engine, JobRequest(workflow=document, sweep=values))
+    assert set(error.value.problems) == alone
+    assert len(alone) >= 5
+    engine.close()
+
+
 def test_only_what_can_run_is_accepted_with_all_that_is_wrong(home: Path) -> None:
     engine = server_engine(settings_in(home))
     nodes = {
@@ -313,6 +373,7 @@ def test_only_what_can_run_is_accepted_with_all_that_is_wrong(home: Path) -> Non
     with pytest.raises(ProblemsError) as error:
         accepted(engine, JobRequest(workflow=good, sweep=[{"text": "x"}, {"text": 5}, {"test": "y"}]))
     assert {p.code for p in error.value.problems} == {"NF204", "NF405"}
+    accepted(engine, JobRequest(workflow=good, inputs={"text": "y"}, sweep=[{}, {"text": "x"}]))
     with pytest.raises(ProblemsError) as error:
         accepted(engine, JobRequest(workflow=good, targets=["nowhere"]))
     assert [p.code for p in error.value.problems] == ["NF407"]
