@@ -5,7 +5,7 @@ import { titleOf, valueText } from "../app/format";
 import { useJobInputs } from "./inputs";
 
 export function Parameters({ job, id }: { job: Job | undefined; id: number }) {
-  const inputs = useJobInputs(job, id);
+  const inputs = useJobInputs(job, id, true);
   if (inputs === null) return <p className="hint">…</p>;
   const rows = Object.entries(inputs);
   if (rows.length === 0) return <p className="hint">The recipe declares no inputs.</p>;

@@ -38,9 +38,12 @@ function fetched(id: number): Promise<Inputs> {
   return inputs;
 }
 
-/** The parameters of a job; null while they are being read. */
-export function useJobInputs(job: Job | undefined, id: number): Inputs | null {
-  const given = job && Object.keys(job.inputs).length > 0 ? job.inputs : null;
+/**
+ * The parameters of a job; null while they are being read. In lists what it was submitted with will do; `all` also
+ * reads what its recipe says where nothing else was submitted.
+ */
+export function useJobInputs(job: Job | undefined, id: number, all = false): Inputs | null {
+  const given = !all && job && Object.keys(job.inputs).length > 0 ? job.inputs : null;
   const [found, setFound] = useState<{ id: number; inputs: Inputs } | null>(null);
   useEffect(() => {
     if (given !== null) return;

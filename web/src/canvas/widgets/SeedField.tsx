@@ -6,10 +6,10 @@ import { drawSeed, integerOf, integerValue } from "../../model/seeds";
 import type { FieldProps } from "./Widget";
 
 const LARGEST = 2n ** 64n - 1n;
-const MODES: { mode: SeedMode; sign: string; title: string }[] = [
-  { mode: "fixed", sign: "=", title: "Fixed: stays as it is" },
-  { mode: "random", sign: "⚄", title: "Random: drawn anew before each run" },
-  { mode: "increment", sign: "+1", title: "+1: one higher before each run" },
+const MODES: { mode: SeedMode; sign: string; word: string; title: string }[] = [
+  { mode: "fixed", sign: "=", word: "Fixed", title: "Fixed: stays as it is" },
+  { mode: "random", sign: "⚄", word: "Random", title: "Random: drawn anew before each run" },
+  { mode: "increment", sign: "+1", word: "+1", title: "+1: one higher before each run" },
 ];
 
 export function SeedField({ id, label, look, current, hint, problem, onChange, seed }: FieldProps) {
@@ -77,7 +77,7 @@ export function SeedField({ id, label, look, current, hint, problem, onChange, s
       {seed && (
         // biome-ignore lint/a11y/useSemanticElements: a fieldset cannot stand in a line of a field
         <span className="nf-modes" role="group" aria-label={`What happens to ${label} before a run`}>
-          {MODES.map(({ mode, sign, title }) => (
+          {MODES.map(({ mode, sign, word, title }) => (
             <button
               key={mode}
               type="button"
@@ -86,7 +86,7 @@ export function SeedField({ id, label, look, current, hint, problem, onChange, s
               title={title}
               onClick={() => seed.setMode(mode)}
             >
-              {sign}
+              {look === "form" ? word : sign}
             </button>
           ))}
         </span>
