@@ -3,7 +3,7 @@
 import { type Tab, useTabs } from "../commands/store";
 import { checkId } from "../model/ids";
 import { renameDefinition } from "../model/subgraph";
-import { leave } from "./actions";
+import { leave } from "./actions/subgraphs";
 import { Rename } from "./Rename";
 import { editActive } from "./selection";
 import { setUi, useUi } from "./ui";

@@ -13,7 +13,7 @@ import { editView, useTabs } from "../commands/store";
 import { type Point, reroutes, withReroute } from "../model/layout";
 import { disconnect } from "../model/links";
 import { endOf, endText, wires } from "../model/recipe";
-import { enter } from "./actions";
+import { enter } from "./actions/subgraphs";
 import { drawnNodes } from "./boxes";
 import { duplicate } from "./clipboard";
 import { useConnecting } from "./connecting";
