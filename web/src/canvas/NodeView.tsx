@@ -3,7 +3,7 @@
  * are not part of that. From afar it is its title on its colour, with the ports where they are.
  */
 
-import { type NodeProps, useStore } from "@xyflow/react";
+import { type NodeProps, NodeResizeControl, useStore } from "@xyflow/react";
 import { memo } from "react";
 import { useLive } from "../api/live";
 import type { ProblemItem } from "../api/types";
@@ -11,8 +11,9 @@ import { spotOf } from "../app/place";
 import { useProblems } from "../app/problems";
 import { editView, placeOf, useTabs } from "../commands/store";
 import { renameNode, setTitle } from "../model/edits";
+import { withEntry } from "../model/layout";
 import { eventPrefix } from "../model/scope";
-import type { Row } from "../model/shape";
+import { MIN_WIDTH, type Row } from "../model/shape";
 import type { OpData, OpNode } from "./flow";
 import { Field } from "./NodeField";
 import { NodeFoot, NodeProgress } from "./NodeStatus";
@@ -115,12 +116,33 @@ export const NodeView = memo(
             />
           );
         })}
+        {selected && !far && <WidthGrip tab={tab} id={id} height={shape.height} />}
         {!far && <NodeFoot tab={tab} name={name} below={shape.height} />}
       </div>
     );
   },
   (a, b) => a.data === b.data && a.selected === b.selected,
 );
+
+/** The right side of a selected node: drag it to make the node wider. One step. */
+function WidthGrip({ tab, id, height }: { tab: string; id: string; height: number }) {
+  const { hold, release } = useTabs.getState();
+  return (
+    <NodeResizeControl
+      position="right"
+      className="nf-grip nf-wide nodrag"
+      minWidth={MIN_WIDTH}
+      maxWidth={900}
+      minHeight={height}
+      maxHeight={height}
+      onResizeStart={() => hold(tab, "Resize")}
+      onResize={(_event, { width }) => {
+        editView(tab, "Resize", (scope) => withEntry(scope, id, { size: [width, height] }));
+      }}
+      onResizeEnd={() => release(tab)}
+    />
+  );
+}
 
 function useStateOf(tab: string, name: string): string | undefined {
   return useLive((live) => live.node(live.followed[tab], name)?.state);

@@ -2,11 +2,12 @@
 
 import { useTabs } from "../../commands/store";
 import type { Command } from "../../commands/table";
-import { addNote, groups, withPositions } from "../../model/layout";
+import { addNote, groups } from "../../model/layout";
 import { wires } from "../../model/recipe";
-import { align, distribute, type Places, type Side, snapAll, tidy } from "../../model/tidy";
+import { align, type Box, distribute, type Places, type Side, snap, snapAll, tidy } from "../../model/tidy";
 import { boxesOf } from "../boxes";
 import { addFrame, fitFrame } from "../frames";
+import { moved } from "../moving";
 import { editActive, type Scope, selectedNodes } from "../selection";
 import { currentView, setUi } from "../ui";
 import { chosenFrames, here, meant, shown, some } from "./meant";
@@ -18,18 +19,39 @@ function arrange(label: string, places: (boxes: ReturnType<typeof boxesOf>, scop
   const all = boxesOf(scope.tab.id);
   const chosen = new Set(selectedNodes(scope));
   const boxes = chosen.size > 0 ? all.filter((box) => chosen.has(box.id)) : all;
-  editActive(label, (s) => withPositions(s, places(boxes, scope)));
+  editActive(label, (s) => moved(s, places(boxes, scope)));
 }
 
 function tidyUp(): void {
-  arrange("Tidy up", (boxes, { scope }) =>
-    tidy(
-      boxes,
-      wires(scope).map((wire) => ({ from: wire.from.node, to: wire.to.node })),
-    ),
-  );
-  if (!some()) requestAnimationFrame(() => currentView()?.fit(false));
+  const whole = !some();
+  arrange("Tidy up", (boxes, { scope, tab }) => {
+    const arrows = wires(scope).map((wire) => ({ from: wire.from.node, to: wire.to.node }));
+    return whole ? withNotes(tidy(boxes, arrows), boxes, boxesOf(tab.id, undefined, true)) : tidy(boxes, arrows);
+  });
+  if (whole) requestAnimationFrame(() => currentView()?.fit(false));
 }
+
+/** Notes that tidied nodes would lie on go below them all, beside each other. */
+function withNotes(places: Places, boxes: readonly Box[], all: readonly Box[]): Places {
+  const sizes = new Map(boxes.map((box) => [box.id, box.size]));
+  const taken = [...places].map(([id, at]): Box => ({ id, at, size: sizes.get(id) ?? [0, 0] }));
+  if (taken.length === 0) return places;
+  let x = Math.min(...taken.map((box) => box.at[0]));
+  const below = snap(Math.max(...taken.map((box) => box.at[1] + box.size[1])) + 40);
+  const result = new Map(places);
+  for (const note of all) {
+    if (sizes.has(note.id) || !taken.some((box) => overlap(box, note))) continue;
+    result.set(note.id, [x, below]);
+    x += note.size[0] + 20;
+  }
+  return result;
+}
+
+const overlap = (a: Box, b: Box): boolean =>
+  a.at[0] < b.at[0] + b.size[0] &&
+  b.at[0] < a.at[0] + a.size[0] &&
+  a.at[1] < b.at[1] + b.size[1] &&
+  b.at[1] < a.at[1] + a.size[1];
 
 function frame(): void {
   const scope = here();
