@@ -38,11 +38,13 @@ class Access:
     public: str = ""
 
     @classmethod
-    def on_port(cls, port: int, token: str, *, public: str = "") -> Access:
-        """Access on this port of this machine and, if there is a proxy before it, under its address."""
-        hosts = {f"{name}:{port}" for name in LOOPBACK_NAMES}
+    def on_port(cls, port: int, token: str, *, name: str = "localhost", public: str = "") -> Access:
+        """Access on this port of this machine (`name`: a further address of its own) and, if there is a proxy before
+        it, under its address."""
+        names = {*LOOPBACK_NAMES, name.lower()}
+        hosts = {f"{one}:{port}" for one in names}
         if port == 80:
-            hosts |= set(LOOPBACK_NAMES)
+            hosts |= names
         origins = {f"http://{host}" for host in hosts}
         if public:
             origins.add(public)

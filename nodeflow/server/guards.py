@@ -20,7 +20,6 @@ from nodeflow.server.services import SERVICES
 SAFE_METHODS = ("GET", "HEAD")
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -15,7 +15,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,9 +129,10 @@ async def serve(
     token = read_token(settings.home / "server.token")
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]
-    shown = f"[{options.host.strip('[]')}]" if ":" in options.host else options.host
-    address = f"http://{shown if is_loopback(options.host) else '127.0.0.1'}:{port}"
-    services = made(settings, Access.on_port(port, token, public=options.public), address, workers=workers)
+    name = options.host if is_loopback(options.host) else "127.0.0.1"
+    name = f"[{name.strip('[]')}]" if ":" in name else name
+    access = Access.on_port(port, token, name=name, public=options.public)
+    services = made(settings, access, f"http://{name}:{port}", workers=workers)
     stop = stop or asyncio.Event()
     runner = web.AppRunner(
         make_app(services), access_log=None, shutdown_timeout=STOP_SECONDS, lingering_time=LINGER_SECONDS
@@ -143,7 +144,7 @@ async def serve(
             await runner.setup()
             assert runner.server is not None
             taking = await listen(runner.server, listening)
-            with _announced(settings.home / "server.json", address):
+            with _announced(settings.home / "server.json", services.address):
                 ready(services)
                 await stop.wait()
         finally:
@@ -155,7 +156,7 @@ async def serve(
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event):  # type: ignore[no-untyped-def]
+def _signals(stop: asyncio.Event) -> Iterator[None]:
     """SIGINT and SIGTERM set `stop`, where the system has them."""
     loop = asyncio.get_running_loop()
     names = (signal.SIGINT, signal.SIGTERM)
@@ -171,7 +172,7 @@ def _signals(stop: asyncio.Event):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def _announced(path: Path, address: str):  # type: ignore[no-untyped-def]
+def _announced(path: Path, address: str) -> Iterator[None]:
     """The file that says where this server listens; gone when it stops."""
     text = json.dumps({"address": address, "pid": os.getpid()})
     with contextlib.suppress(OSError):

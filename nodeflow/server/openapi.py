@@ -17,7 +17,7 @@ import inspect
 import re
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +124,6 @@ class Route:
     media: str = JSON
     errors: tuple[int, ...] = ()
     result: Any = None
-    _adapters: dict[str, TypeAdapter[Any]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def hints(self) -> dict[str, Any]:

@@ -238,6 +238,21 @@ def test_it_listens_on_ipv6_too(tmp_path: Path) -> None:
         connection.close()
 
 
+def test_another_address_of_this_machine_is_a_name_of_the_server(tmp_path: Path) -> None:
+    import sys
+
+    if sys.platform != "linux":
+        pytest.skip("elsewhere only 127.0.0.1 is there from the start")
+    with running(tmp_path / "home", Options(host="127.8.8.8", port=0)) as server:
+        import http.client
+
+        connection = http.client.HTTPConnection("127.8.8.8", server.port)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b'{"status":"ok"}')
+        connection.close()
+
+
 def test_a_taken_port_and_a_taken_home_are_told(tmp_path: Path) -> None:
     with running(tmp_path / "home") as server:
         with pytest.raises(NodeflowError, match="cannot listen"), running(tmp_path / "b", Options(port=server.port)):
