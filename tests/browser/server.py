@@ -68,6 +68,7 @@ class Server:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.stop()
         if self.process.stdout is not None:
             self.process.stdout.close()
 

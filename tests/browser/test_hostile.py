@@ -13,12 +13,14 @@ from playwright.sync_api import expect
 
 from tests.browser.canvas import Canvas, Document
 from tests.browser.test_results import coloured, gallery
+from tests.browser.watch import Watch
 
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 IMPOSSIBLE = "img[src='x'], script:not([src]), iframe, object, embed"
 
 
 def hostile() -> Document:
+    """Valid, with HTML wherever a text may stand."""
     return {
         "format": "nodeflow/1",
         "title": EVIL,
@@ -26,22 +28,32 @@ def hostile() -> Document:
         "inputs": {"prompt": {"to": ["plain.value"], "title": EVIL, "description": EVIL}},
         "outputs": {"text": "plain.text"},
         "nodes": {
-            "plain": {"op": "value/text@1", "title": EVIL, "values": {"value": EVIL, EVIL: EVIL}},
-            "evil<img src=x onerror=alert(3)>": {"op": "value/text@1"},
-            "unknown": {"op": f"{EVIL}/x@1", "values": {EVIL: EVIL}, "links": {EVIL: "plain.text"}},
+            "plain": {"op": "value/text@1", "title": EVIL, "values": {"value": EVIL}},
+            "unknown": {"op": "img_onerror/alert@1", "values": {"x": EVIL}, "links": {"y": "plain.text"}},
             "find": {
                 "op": "value/regex_find@1",
                 "values": {"pattern": f"({EVIL}"},
                 "links": {"text": "plain.text"},
             },
-            "javascript:alert(4)": {"op": "image/load@1", "values": {"path": "javascript:alert(5)"}},
+            "file": {"op": "image/load@1", "values": {"path": "javascript:alert(5)"}},
         },
-        "definitions": {EVIL: {"nodes": {"inner": {"op": "value/text@1"}}}},
         "layout": {
             "plain": {"at": [0, 0], "colour": "url(https://evil.example/x)"},
-            "note": {"at": [0, 400], "note": EVIL},
-            "groups": [{"title": EVIL, "at": [0, 0], "size": [900, 300], "colour": "red;background:url(//x)"}],
+            "unknown": {"at": [340, 0], "colour": "red;background:url(//evil.example)"},
+            "find": {"at": [680, 0]},
+            "file": {"at": [340, 300]},
+            "note": {"at": [0, 300], "note": EVIL},
+            "groups": [{"title": EVIL, "at": [-40, -40], "size": [900, 300], "colour": "red;background:url(//x)"}],
         },
+    }
+
+
+def refused() -> Document:
+    """Ids that are none: the server refuses them, and says their names."""
+    return {
+        "format": "nodeflow/1",
+        "nodes": {EVIL: {"op": f"{EVIL}@1", "values": {EVIL: EVIL}}, "javascript:alert(4)": {"op": "value/text@1"}},
+        "definitions": {EVIL: {"nodes": {"inner": {"op": "value/text@1"}}}},
     }
 
 
@@ -54,8 +66,10 @@ def test_a_recipe_full_of_html_is_text_in_every_view(canvas: Canvas) -> None:
     expect(canvas.node("plain")).to_be_visible()
     expect(canvas.node("plain")).to_contain_text("<img src=x")
     expect(canvas.page.get_by_role("tab", selected=True)).to_contain_text("<img")
+    expect(canvas.page.locator("[data-frame]")).to_contain_text("<img")
     is_text(canvas)
-    canvas.press("Home")
+    canvas.press("Alt+p")
+    expect(canvas.page.get_by_role("region", name="1 problem")).to_contain_text("unknown")
     is_text(canvas)
     canvas.page.mouse.dblclick(*canvas.empty(200))
     canvas.page.keyboard.type("img")
@@ -63,6 +77,15 @@ def test_a_recipe_full_of_html_is_text_in_every_view(canvas: Canvas) -> None:
     canvas.press("Escape")
     canvas.button("Form").click()
     is_text(canvas)
+
+
+def test_what_is_refused_is_text(canvas: Canvas, watch: Watch) -> None:
+    watch.expect("400")
+    name = "evil<img src=x onerror=alert(6)>.json"
+    canvas.drop(name, json.dumps(refused()).encode())
+    expect(canvas.page.get_by_role("region", name="Notices")).to_contain_text(name)
+    is_text(canvas)
+    expect(canvas.tab()).to_have_count(0)
 
 
 def test_errors_and_history_are_text(canvas: Canvas) -> None:
@@ -83,11 +106,10 @@ def test_errors_and_history_are_text(canvas: Canvas) -> None:
     assert canvas.page.title()
 
 
-def test_a_picture_whose_metadata_is_hostile(canvas: Canvas) -> None:
+def test_a_picture_whose_metadata_is_hostile(canvas: Canvas, watch: Watch) -> None:
+    watch.expect("400")
     import io
 
-    _, found, _ = canvas.server.ask("GET", "/api/templates")
-    assert found
     info = PngImagePlugin.PngInfo()
     for key in ("nodeflow", "workflow", "prompt", "parameters"):
         info.add_text(key, json.dumps(hostile()) if key == "nodeflow" else EVIL)
