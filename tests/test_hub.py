@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from nodeflow.engine import Engine
 from nodeflow.files import FileProblem, Files
 from nodeflow.ports import make_port
 from nodeflow.types import File
+from nodeflow.workflow import Workflow
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40
@@ -153,6 +155,23 @@ def test_a_model_of_the_cache_has_the_digest_of_its_content(cache: Path, tmp_pat
         assert f"owner/name@{COMMIT}" in files.models("checkpoints")
         folder = files.resolve(CHECKPOINT, f"owner/name@{COMMIT}")
         assert Path(folder.path).name == COMMIT
+
+
+def test_a_recipe_has_the_same_keys_by_either_name(tmp_path: Path) -> None:
+    """What a model is called does not count, only what it is: a run by one name is answered for the other."""
+    shipped = Path(__file__).parents[1] / "nodes" / "nodeflow_nodes" / "models" / "checkpoints" / "shapes-64"
+    shutil.copytree(shipped, tmp_path / "hub" / "models--me--shapes" / "snapshots" / COMMIT)
+    settings = nodeflow.settings.Settings(home=tmp_path, cache=tmp_path / "cache", hub_cache=tmp_path / "hub")
+    keys = []
+    with Engine(settings) as engine:
+        for name in ("shapes-64", f"me/shapes@{COMMIT}"):
+            workflow = Workflow.read(Path(__file__).parents[1] / "workflows" / "text-to-image.json")
+            document = workflow.to_json()
+            document["nodes"]["checkpoint"]["values"]["model"] = name
+            plan = engine.plan(Workflow.from_json(document))
+            keys.append([step.key for step in plan.steps])
+    assert keys[0] == keys[1]
+    assert len(keys[0]) > 3
 
 
 def test_an_own_model_of_that_name_comes_first(cache: Path, tmp_path: Path) -> None:
