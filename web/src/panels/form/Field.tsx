@@ -22,7 +22,7 @@ interface Props {
 export function Field({ tab, field, problem, onChange }: Props) {
   const id = useId();
   const port = field.declared?.port ?? null;
-  const about = field.description || port?.doc || "";
+  const about = (field.description || port?.doc || "").replaceAll("`", "");
   return (
     <div className="form-field" data-input={field.name} data-problem={problem !== ""}>
       <label className="form-label" htmlFor={id}>
