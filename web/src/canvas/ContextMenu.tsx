@@ -36,7 +36,7 @@ const BY_KIND: Record<MenuRequest["kind"], string[][]> = {
     ["edit.undo", "edit.redo"],
   ],
   node: [
-    ["sub.enter", "node.rename", "node.mute", "node.bypass"],
+    ["sub.enter", "node.rename", "node.connect", "node.mute", "node.bypass"],
     ["node.collapse", "node.hide"],
     ["sub.make", "sub.unpack", "frame.add"],
     [...COMMON, "edit.reconnect"],

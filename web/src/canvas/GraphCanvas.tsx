@@ -23,6 +23,7 @@ import { Announcer } from "./Announcer";
 import { GhostView, InterfaceView, RerouteView } from "./BorderViews";
 import { Breadcrumb } from "./Breadcrumb";
 import { noteDrawn } from "./boxes";
+import { ConnectDialog } from "./ConnectDialog";
 import { ContextMenu } from "./ContextMenu";
 import { installClipboard } from "./clipboard";
 import { useConnecting } from "./connecting";
@@ -153,6 +154,7 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
       <Knife tab={tab} root={root} />
       <Palette tab={tab} />
       <ContextMenu tab={tab} />
+      <ConnectDialog tab={tab} />
       <Announcer />
       {state === "ready" && flow.nodes.length === 0 && (
         <div className="nf-empty">

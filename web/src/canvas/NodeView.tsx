@@ -166,7 +166,12 @@ function Header({ data, far, name, count, worst }: HeaderProps) {
     <div className="nf-head" title={far ? undefined : help.filter(Boolean).join("\n")}>
       {node.mode === "muted" && <ModeGlyph mode="muted" />}
       {node.mode === "bypassed" && <ModeGlyph mode="bypassed" />}
-      {ports.definition !== undefined && <span className="nf-sub" aria-hidden="true" />}
+      {ports.definition !== undefined ? (
+        <span className="nf-sub" aria-hidden="true" />
+      ) : (
+        !node.mode &&
+        !far && <span className="nf-dot" data-category={ports.type?.category.split("/")[0]} aria-hidden="true" />
+      )}
       {renaming ? (
         <Rename
           label="Id of the node, or a title after a blank"

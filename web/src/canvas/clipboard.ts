@@ -8,8 +8,10 @@ import { isTyping } from "../commands/keys";
 import { editView, useTabs } from "../commands/store";
 import { removePicked } from "../model/edits";
 import { copyFragment, pasteFragment, readFragment } from "../model/fragment";
-import type { Recipe } from "../model/recipe";
-import { recipeText } from "../model/recipe";
+import { entryOf, withPositions } from "../model/layout";
+import { type Recipe, recipeText, wires } from "../model/recipe";
+import { WIDTH } from "../model/shape";
+import { tidy } from "../model/tidy";
 import { activeScope, isEmptyPick, picked } from "./selection";
 import { currentView } from "./ui";
 
@@ -54,10 +56,11 @@ function paste(fragment: Recipe, wired: boolean, label: string): boolean {
   const view = currentView();
   const tab = useTabs.getState().active;
   if (view === null || view.tab !== tab) return false;
-  const by = offset(fragment, view.spot().at);
+  const placed = withPlaces(fragment);
+  const by = offset(placed, view.spot().at);
   let ids: readonly string[] = [];
   const done = editView(tab, label, (scope) => {
-    const pasted = pasteFragment(scope, fragment, by, wired);
+    const pasted = pasteFragment(scope, placed, by, wired);
     ids = pasted.nodes;
     return pasted.recipe;
   });
@@ -66,6 +69,15 @@ function paste(fragment: Recipe, wired: boolean, label: string): boolean {
     announce(`Pasted ${ids.length} nodes`);
   }
   return done;
+}
+
+/** Nodes that come without a place are put beside each other, from left to right. */
+function withPlaces(fragment: Recipe): Recipe {
+  const lost = Object.keys(fragment.nodes).filter((id) => entryOf(fragment, id).at === undefined);
+  if (lost.length === 0 || lost.length < Object.keys(fragment.nodes).length) return fragment;
+  const boxes = lost.map((id) => ({ id, at: [0, 0] as const, size: [WIDTH, 240] as const }));
+  const arrows = wires(fragment).map((wire) => ({ from: wire.from.node, to: wire.to.node }));
+  return withPositions(fragment, tidy(boxes, arrows));
 }
 
 /** The fragment's upper left corner goes to the pointer; a paste after a paste at the same place a little aside. */

@@ -30,6 +30,8 @@ interface Ui {
   readonly knife: boolean;
   /** What is being renamed. */
   readonly renaming: string;
+  /** The node that is being wired without a pointer. */
+  readonly connecting: string;
   /** A wire that the dragged node would be put into. */
   readonly into: string;
 }
@@ -41,6 +43,7 @@ export const useUi = create<Ui>(() => ({
   keys: false,
   knife: false,
   renaming: "",
+  connecting: "",
   into: "",
 }));
 

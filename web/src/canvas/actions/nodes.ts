@@ -61,6 +61,19 @@ export const NODES: Command[] = [
     },
   },
   {
+    id: "node.connect",
+    title: "Connect…",
+    group: "Node",
+    shortcut: "Shift+C",
+    onCanvas: true,
+    enabled: some,
+    run: () => {
+      const scope = here();
+      const id = scope && selectedNodes(scope)[0];
+      if (id) setUi({ connecting: id });
+    },
+  },
+  {
     id: "node.mute",
     title: "Mute: does not run",
     group: "Node",
