@@ -193,7 +193,14 @@ class JobQueue:
 
     async def retry(self, job: int) -> Job:
         """Queue a failed or cancelled job again; what it had computed is in the cache."""
-        await self._call(lambda store: store.retry(job))
+
+        def again(store: JobStore) -> str:
+            nodes = history.stored(store.db, job).nodes
+            store.retry(job)
+            return nodes
+
+        for node in json.loads(await self._call(again)):
+            self.hub.publish_node(job, node, {"state": "pending"})
         self.dispatcher.wake()
         return (await self._tell([job]))[0]
 

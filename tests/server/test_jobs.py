@@ -109,6 +109,7 @@ def test_a_failure_names_the_node_and_keeps_what_was_made(home: Path) -> None:
             assert (await b.queue.retry(job.id)).state == "queued"
             again = await b.finished(job.id)
             assert (again.state, again.cached_steps) == ("failed", 2), "what had been computed was not computed again"
+            assert b.states(job.id, "bad")[-3:] in (["failed", "pending", "failed"], ["pending", "running", "failed"])
 
     run_async(main())
 
