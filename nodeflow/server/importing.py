@@ -13,10 +13,9 @@ from nodeflow.comfy import read as read_comfy
 from nodeflow.comfy.media import texts
 from nodeflow.engine import Engine
 from nodeflow.export import export
-from nodeflow.jsonio import parse_json
 from nodeflow.planner import with_exports
 from nodeflow.problems import Problem, ProblemsError
-from nodeflow.server.openapi import route
+from nodeflow.server.openapi import read_json, route
 from nodeflow.server.problem import items
 from nodeflow.server.schema import Imported
 from nodeflow.server.services import Services
@@ -52,7 +51,7 @@ def imported(engine: Engine, data: bytes) -> Imported:
                 raise
             return _comfy(engine, data)
         return _picture(engine, document)
-    document = parse_json(data)
+    document = read_json(data)
     if is_comfy(document):
         return _comfy(engine, data)
     return _finished(engine, Workflow.from_json(document), "recipe", [])

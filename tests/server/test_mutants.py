@@ -61,6 +61,7 @@ MUTANTS = {
     "body where there is none": Mutant(G, "if request.body_exists:", "if False:", L, "limit"),
     "size": Mutant(G, "        check_size(request, route)\n", "", L, "bodies_have_a_limit"),
     "counted size": Mutant("openapi.py", "if size > self._limit:", "if False:", L, "counted"),
+    "number of values": Mutant("openapi.py", "len(data) > MAX_VALUES and", "False and", "test_recipes.py", "millions"),
     "order": Mutant(
         G,
         "    check_host(request, access)\n    check_origin(request, access)\n",

@@ -254,6 +254,13 @@ def test_json_that_would_hurt_is_a_problem(server: Running, what: str, method: s
     assert answer.problem["problems"]
 
 
+def test_a_body_of_millions_of_values_is_not_read(server: Running) -> None:
+    for value in (b"[]", b"0", b"{}"):
+        body = b'{"workflow": {"format": "nodeflow/1", "layout": {"x": [' + b",".join([value] * 2_100_000) + b"]}}}"
+        assert server.request("POST", "/api/check", body, JSON).status == 413
+        assert server.send("/api/import", body).status == 413
+
+
 def test_a_large_recipe_is_no_bomb(server: Running) -> None:
     nodes = {f"n{i}": {"op": "value/compare@1", "values": {"a": i, "b": 1}} for i in range(10_000)}
     answer = server.post("/api/check", {"workflow": {**EMPTY, "nodes": nodes, "outputs": {"x": "n0.value"}}})
