@@ -12,7 +12,8 @@ import { entryOf, withPositions } from "../model/layout";
 import { type Recipe, recipeText, wires } from "../model/recipe";
 import { WIDTH } from "../model/shape";
 import { tidy } from "../model/tidy";
-import { activeScope, isEmptyPick, picked } from "./selection";
+import { meant } from "./meant";
+import { activeScope, isEmptyPick, picked, selectedNodes } from "./selection";
 import { currentView } from "./ui";
 
 let last = "";
@@ -22,7 +23,8 @@ let pastes = 0;
 export function copyText(): string | undefined {
   const here = activeScope();
   if (here === undefined) return undefined;
-  const { nodes, groups, notes } = picked(here);
+  const { groups, notes } = picked(here);
+  const nodes = new Set(meant(here));
   const fragment = copyFragment(here.tab.recipe, here.at, { nodes, groups, notes });
   if (fragment === undefined) return undefined;
   last = recipeText(fragment);
@@ -41,7 +43,8 @@ export function cut(): void {
   if (here === undefined) return;
   const pick = picked(here);
   if (isEmptyPick(pick)) return;
-  editView(here.tab.id, "Cut", (scope) => removePicked(scope, pick));
+  const nodes = new Set(meant(here));
+  editView(here.tab.id, "Cut", (scope) => removePicked(scope, { ...pick, nodes }));
 }
 
 /** Put text from the clipboard here. False: it is nothing of ours, and ignored. */
@@ -100,7 +103,8 @@ function offset(fragment: Recipe, [x, y]: readonly [number, number]): [number, n
 export function duplicate(inPlace = false): ReadonlyMap<string, string> {
   const here = activeScope();
   if (here === undefined) return new Map();
-  const { nodes, groups, notes } = picked(here);
+  const { groups, notes } = picked(here);
+  const nodes = new Set(inPlace ? selectedNodes(here) : meant(here));
   const fragment = copyFragment(here.tab.recipe, here.at, {
     nodes,
     groups: inPlace ? new Set() : groups,

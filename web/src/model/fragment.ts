@@ -131,7 +131,11 @@ export function pasteFragment(scope: Recipe, fragment: Recipe, by: Point, wired:
       layout: { ...result.layout, ...Object.fromEntries(layout) },
     };
   }
-  for (const group of groups(fragment)) if (group) result = addGroup(result, { ...group, at: moved(group.at, by) });
+  for (const group of groups(fragment)) {
+    if (group === undefined) continue;
+    const held = group.nodes.flatMap((id) => ids.get(id) ?? []);
+    result = addGroup(result, { ...group, at: moved(group.at, by), nodes: held });
+  }
   for (const note of notes(fragment)) result = addNote(result, { ...note, at: moved(note.at, by) });
   for (const bend of reroutes(fragment)) {
     const [from, to] = [endOf(bend.from), endOf(bend.to)];

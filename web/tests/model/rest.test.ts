@@ -41,6 +41,25 @@ describe("copy and paste", () => {
     expect(wired.nodes.c_2?.links).toEqual({ in: "b_2.out", other: "a.out" });
   });
 
+  it("frames come along; a collapsed one hides the copies", () => {
+    const framed = {
+      ...chain,
+      layout: {
+        ...chain.layout,
+        groups: [{ title: "F", at: [0, 0], size: [300, 90], collapsed: true, nodes: ["b", "gone"] }],
+      },
+    };
+    const fragment = copyFragment(framed, [], { nodes: new Set(["b"]), groups: new Set([0]) });
+    const after = pasteFragment(framed, fragment ?? { nodes: {} }, [10, 10], false).recipe;
+    expect(groups(after).map((g) => [g?.at, g?.nodes])).toEqual([
+      [
+        [0, 0],
+        ["b", "gone"],
+      ],
+      [[10, 10], ["b_2"]],
+    ]);
+  });
+
   it("takes the definitions that are used along, and reuses the same ones", () => {
     const scope = {
       ...recipe({}),
