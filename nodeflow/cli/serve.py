@@ -56,8 +56,10 @@ def serve(
     import asyncio
 
     from nodeflow.server.listen import Options, serve
+    from nodeflow.server.logs import configure
     from nodeflow.settings import Settings
 
+    configure()
     settings = Settings.load()
     opened = _read(file) if file is not None else None
 

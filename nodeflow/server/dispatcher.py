@@ -18,6 +18,7 @@ from nodeflow.cache import StoreError
 from nodeflow.server import history
 from nodeflow.server.hub import Hub
 from nodeflow.server.live import Running
+from nodeflow.server.logs import JOB
 from nodeflow.server.metrics import Metrics
 from nodeflow.server.schema import ArtefactInfo, Job
 from nodeflow.server.store import MAX_ATTEMPTS, JobStore
@@ -105,6 +106,7 @@ class Dispatcher:
     async def _serve(self, worker: WorkerProcess, wake: asyncio.Event) -> None:
         pause = 0.0
         while True:
+            JOB.set(0)
             try:
                 await worker.start()
                 pause = 0.0
@@ -128,6 +130,8 @@ class Dispatcher:
 
     async def _run(self, worker: WorkerProcess, claimed: Claimed) -> None:
         """Run a claimed job to its end, and write that down."""
+        JOB.set(claimed.id)
+        LOG.info("started (attempt %d)", claimed.attempt)
         job: Job = await self._call(lambda store: history.job(store.db, claimed.id))
         running = self.running[claimed.id] = Running(job, claimed.lease, self._hub)
         running.cancelled = job.state != "running"
@@ -157,6 +161,7 @@ class Dispatcher:
         end = running.finish(ended["state"], ended.get("error", ""), ended.get("run", ""), made)
         if await self._write(lambda store: store.finish(job, running.lease, end)):
             self._metrics.job(end.state, running.job, ended)
+            LOG.info("%s", f"{end.state}: {end.error}" if end.error else end.state)
 
     async def _died(self, running: Running, claimed: Claimed, died: WorkerDied) -> None:
         if running.cancelled:
@@ -165,7 +170,7 @@ class Dispatcher:
         again = "" if last else "; it is tried again"
         why = f"{died}{running.computing(died.nodes)}{died.advice}"
         message = f"{why} (attempt {claimed.attempt} of {MAX_ATTEMPTS}){again}"
-        LOG.warning("job %d: %s", claimed.id, message)
+        LOG.warning("%s", message)
         if last:
             running.end_running("failed", message, died.nodes)
             end = running.finish("failed", message)

@@ -28,7 +28,7 @@ from nodeflow.server.reporting import Feed, resident_bytes
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
 
-STOP_S: Final = 5.0
+STOP_S: Final = 1.0
 """How long a run may take to stop when the worker is told to end."""
 
 MAX_ERRORS: Final = 20

@@ -48,7 +48,7 @@ class Limits:
     heartbeat_s: float = 60.0
     grace_s: float = 10.0
     start_s: float = 120.0
-    stop_s: float = 8.0
+    stop_s: float = 4.0
 
 
 @dataclass

@@ -16,6 +16,7 @@ import pytest
 
 from nodeflow.cache import BlobStore
 from nodeflow.server import frames
+from nodeflow.server.worker import _short
 from nodeflow.server.worker_process import Limits, death
 from nodeflow.settings import Settings
 from tests.server.queueing import Bench, bench, home, run_async, until
@@ -264,3 +265,8 @@ def test_settings_travel_whole() -> None:
         home=Path("/a"), model_folders=(Path("/m"), Path("/n")), ram_budget=5, device="cuda:1", deadline=2.5
     )
     assert frames.settings_from(frames.settings_json(given)) == given
+
+
+def test_loaded_weights_have_short_names() -> None:
+    assert _short(repr(("diffusion/vae", "eae95782f4c1d448" * 4, [], []))) == "diffusion/vae eae95782f4c1"
+    assert _short("something else") == "something else"
