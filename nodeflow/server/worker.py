@@ -104,9 +104,8 @@ class Worker:
         """What the process holds: loaded weights, and how the cache did."""
         stats = self.engine.cache.stats()
         tiers = {name: {"bytes": tier.used_bytes, "hits": tier.hits} for name, tier in stats.tiers.items()}
-        weights = [
-            {"name": name, "device": where, "bytes": size} for name, where, size in self.engine.weights.inventory()
-        ]
+        loaded = self.engine.weights.inventory()
+        weights = [{"name": _short(name), "device": where, "bytes": size} for name, where, size in loaded]
         return {"weights": weights, "tiers": tiers, "misses": stats.misses, "memory": resident_bytes()}
 
     def _artefacts(self, run: Run) -> list[dict[str, Any]]:

@@ -268,6 +268,24 @@ def test_a_file_of_a_newer_nodeflow_is_refused(tmp_path: Path) -> None:
         JobStore(tmp_path / "jobs.db")
 
 
+def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    script = (Path(__file__).parent / "jobs-v1.sql").read_text()
+    old = sqlite3.connect(tmp_path / "jobs.db")
+    old.executescript(script)
+    old.close()
+    store = JobStore(tmp_path / "jobs.db")
+    first, second = history.jobs(store.db, [2, 1])
+    assert (first.state, first.priority, first.inputs, first.sweep) == ("completed", 3, {"seed": 2}, "sweep")
+    assert [(a.name, a.width, a.height, a.node) for a in first.artefacts] == [("image.png", 64, 32, "a")]
+    assert (second.state, second.attempt) == ("running", 1)
+    assert history.stored(store.db, 2).nodes == '{"a":{"state":"done"}}'
+    assert history.paused(store.db) is True
+    assert store.recover("the server ended") == [1]
+    assert store.db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert store.add(RECIPE, [job()]) == [3]
+    store.close()
+
+
 def test_one_server_a_home(tmp_path: Path) -> None:
     with LockFile(tmp_path / "server.lock"), pytest.raises(HomeInUse, match="runs here already"):
         LockFile(tmp_path / "server.lock").take()
