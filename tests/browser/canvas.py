@@ -138,8 +138,9 @@ class Canvas:
     # --- hands
 
     def queue(self) -> None:
-        """Press the button that queues the open recipe."""
-        self.page.get_by_role("toolbar", name="Run").get_by_role("button", name="Queue", exact=True).click()
+        """Press the button that queues the open recipe, and wait for the server's answer."""
+        with self.page.expect_response(lambda answer: answer.url.endswith("/api/jobs")):
+            self.page.get_by_role("toolbar", name="Run").get_by_role("button", name="Queue", exact=True).click()
 
     def expect_state(self, id: str, *states: str, seconds: float = 60) -> None:
         """A node gets into one of these states. The first run waits for the worker, which loads torch."""

@@ -178,7 +178,9 @@ function Easel({ picture, mask, tool, size, onStroke }: EaselProps) {
     under.current?.getContext("2d")?.putImageData(new ImageData(opaque, picture.width, picture.height), 0, 0);
     const element = frame.current;
     if (element === null) return;
-    const observer = new ResizeObserver(() => setPane({ width: element.clientWidth, height: element.clientHeight }));
+    const measure = () => setPane({ width: element.clientWidth, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
   }, [picture]);
