@@ -138,7 +138,7 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
         zoomOnPinch
         zoomOnDoubleClick={false}
         noPanClassName={coarse ? "nopan" : "nf-nopan"}
-        elevateNodesOnSelect
+        elevateNodesOnSelect={false}
         edgesFocusable={false}
         edgesReconnectable
         reconnectRadius={12}

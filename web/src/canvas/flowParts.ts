@@ -109,6 +109,7 @@ export function opNode(id: string, data: OpData, [x, y]: Point, selected: boolea
     handles: shape.spots.map((spot) =>
       handle(`${spot.side}:${spot.name}`, spot.side, spot.side === "in" ? 0 : shape.width, spot.y),
     ),
+    zIndex: selected ? 10 : 0,
     ariaLabel: labelOf(id, data),
     ariaRole: "group",
   };
@@ -134,6 +135,9 @@ export function ghostNode(id: string, frame: Group, data: OpData): GhostNode {
   };
 }
 
+/** Only the title takes the pointer: inside a frame one selects and adds as elsewhere. */
+const FRAME_STYLE = { pointerEvents: "none" } as const;
+
 export function groupNode(tab: string, group: Group, index: number, selection: ReadonlySet<string>): GroupNode {
   const [width, height] = group.collapsed ? [group.size[0], HEADER] : group.size;
   const id = `group:${index}`;
@@ -145,6 +149,7 @@ export function groupNode(tab: string, group: Group, index: number, selection: R
     selected: selection.has(id),
     ...box(width, height),
     zIndex: group.collapsed ? 0 : -10,
+    style: FRAME_STYLE,
     dragHandle: ".nf-frame-title",
     ariaLabel: `Frame ${group.title || "without a title"}${group.collapsed ? ", collapsed" : ""}`,
     ariaRole: "group",
