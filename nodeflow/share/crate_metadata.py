@@ -1,5 +1,5 @@
 """What a crate says of itself: a Provenance Run Crate 0.5 (which is a Workflow Run Crate) on RO-Crate 1.1, written with
-`rocrate`, and a page for people.
+`rocrate`.
 
 https://www.researchobject.org/workflow-run-crate/profiles/provenance_run_crate
 """
@@ -7,11 +7,11 @@ https://www.researchobject.org/workflow-run-crate/profiles/provenance_run_crate
 from __future__ import annotations
 
 import hashlib
-import html
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from nodeflow import __version__
 from nodeflow.jsonio import dump_json
@@ -67,7 +67,7 @@ def metadata(
     root["conformsTo"] = [{"@id": uri} for uri, _, _ in (_PROFILES if steps else _PROFILES[:3])]
     root["mainEntity"] = {"@id": f"{contents.stem}.json"}
     crate.metadata["conformsTo"] = [{"@id": "https://w3id.org/ro/crate/1.1"}, {"@id": _PROFILES[2][0]}]
-    root["mentions"] = [{"@id": _RUN}, *({"@id": f"#action-{name}"} for name, *_ in steps)]
+    root["mentions"] = [{"@id": _RUN}, *({"@id": f"#action-{quote(name)}"} for name, *_ in steps)]
     if pictures := [n for n in entries if n.startswith("outputs/") and n.endswith((".png", ".webp", ".jpg"))]:
         root["image"] = {"@id": pictures[0]}
     document: dict[str, Any] = crate.metadata.generate()
@@ -99,10 +99,10 @@ def _about(contents: Contents, name: str) -> Entity:
             "encodingFormat": "application/json",
             "version": contents.lock.recipe[:16],
             "programmingLanguage": {"@id": "#nodeflow-recipe"},
-            **_refs("input", [f"#input-{name}" for name in _inputs(contents)]),
+            **_refs("input", [f"#input-{name}" for name in inputs_of(contents)]),
             **_refs("output", [f"#output-{name}" for name in contents.outputs]),
             **_refs("hasPart", [f"#op-{op}" for op in _ops(contents)]),
-            **_refs("step", [f"#step-{name}" for name, *_ in steps]),
+            **_refs("step", [f"#step-{quote(name)}" for name, *_ in steps]),
         }
     texts = {
         f"{stem}.lock.json": ("Lock: every model, file, version and seed, with digests", "application/json"),
@@ -131,7 +131,7 @@ def _media(contents: Contents) -> dict[str, tuple[str, str]]:
     }
 
 
-def _inputs(contents: Contents) -> dict[str, Any]:
+def inputs_of(contents: Contents) -> dict[str, Any]:
     """The declared inputs that have a value, with it."""
     found = {name: contents.workflow.input_value(name) for name in contents.workflow.inputs}
     return {name: value for name, value in found.items() if value is not None}
@@ -165,7 +165,7 @@ def _entities(contents: Contents, license: str, author: str) -> Iterator[Entity]
     yield {"@id": _ENGINE, "@type": "SoftwareApplication", **about, "url": "https://pypi.org/project/nodeflow-engine/"}
     if author:
         yield {"@id": "#author", "@type": "Person", "name": author}
-    for name, value in _inputs(contents).items():
+    for name, value in inputs_of(contents).items():
         as_text = value if isinstance(value, str) else dump_json(value, indent=None)
         example = value if isinstance(value, str) and value in contents.inputs else f"#value-{name}"
         kind = "File" if example == value else "PropertyValue"
@@ -200,8 +200,6 @@ def _refs(term: str, names: list[str]) -> Entity:
 
 def quoted(name: str) -> str:
     """A file's name as its id (RO-Crate 1.1, "Encoding file paths")."""
-    from urllib.parse import quote
-
     return name if name.startswith("#") else quote(name)
 
 
@@ -223,7 +221,7 @@ def _model(model: ModelLock) -> Entity:
 def _actions(contents: Contents, made: list[str], author: str) -> Iterator[Entity]:
     ran = contents.ran
     states = {name: (state, seconds) for name, _, state, seconds in ran.nodes}
-    used = [f"#value-{name}" for name, value in _inputs(contents).items() if value not in list(contents.inputs)]
+    used = [f"#value-{name}" for name, value in inputs_of(contents).items() if value not in list(contents.inputs)]
     used += [f"#model-{model.folder}/{quoted(model.name)}" for model in contents.lock.models]
     times = {"startTime": moment_text(ran.started), "endTime": moment_text(ran.ended)} if ran.ended else {}
     agent = {"agent": {"@id": "#author"}} if author else {}
@@ -247,46 +245,26 @@ def _actions(contents: Contents, made: list[str], author: str) -> Iterator[Entit
         yield {"@id": f"#op-{op}", "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
     for place, (name, op, key) in enumerate(steps):
         tool = {"@id": f"#op-{op}"}
-        yield {"@id": f"#step-{name}", "@type": "HowToStep", "name": name, "position": str(place), "workExample": tool}
+        yield {
+            "@id": f"#step-{quote(name)}",
+            "@type": "HowToStep",
+            "name": name,
+            "position": str(place),
+            "workExample": tool,
+        }
         state, seconds = states.get(name, ("", 0.0))
         text = f"{state}, {seconds:.4f} s" if state else "a step of the run"
         run: Entity = {"name": name, "description": text, "instrument": tool, "actionStatus": done, **agent}
         run["endTime"] = times["endTime"]
-        yield {"@id": f"#action-{name}", "@type": "CreateAction", **run, **({"identifier": key} if key else {})}
-        control: Entity = {"name": f"orchestrates {name}", "instrument": {"@id": f"#step-{name}"}}
-        yield {"@id": f"#control-{name}", "@type": "ControlAction", **control, "object": {"@id": f"#action-{name}"}}
+        yield {"@id": f"#action-{here}", "@type": "CreateAction", **run, **({"identifier": key} if key else {})}
+        control: Entity = {"name": f"orchestrates {name}", "instrument": {"@id": f"#step-{here}"}}
+        yield {
+            "@id": f"#control-{quote(name)}",
+            "@type": "ControlAction",
+            **control,
+            "object": {"@id": f"#action-{quote(name)}"},
+        }
     if steps:
-        controls = _refs("object", [f"#control-{name}" for name, *_ in steps])
+        controls = _refs("object", [f"#control-{quote(name)}" for name, *_ in steps])
         whole: Entity = {"name": f"nodeflow {__version__}", "instrument": {"@id": _ENGINE}, "result": {"@id": _RUN}}
         yield {"@id": "#organize", "@type": "OrganizeAction", **whole, **controls, **agent, **times}
-
-
-def preview(contents: Contents, files: list[str]) -> str:
-    """A page for people: what it is and what came out. No script, nothing from elsewhere."""
-
-    def text(value: object) -> str:
-        return html.escape(str(value), quote=True)
-
-    title = text(contents.workflow.title or contents.stem)
-    rows = "".join(f"<tr><th>{text(k)}<td>{text(str(v)[:500])}" for k, v in _inputs(contents).items())
-    shown = "".join(
-        f'<figure><img src="{quoted(f)}" alt=""><figcaption>{text(f)}</figcaption></figure>'
-        for f in files
-        if f.startswith("outputs/") and f.endswith((".png", ".webp", ".jpg"))
-    )
-    models = "".join(
-        f"<li>{text(m.folder)}/{text(m.name)}: {text(m.license or 'licence not stated')}, "
-        f"{text(m.source or 'source not stated')}"
-        for m in contents.lock.models
-    )
-    listed = "".join(f'<li><a href="{quoted(f)}">{text(f)}</a>' for f in files)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' file:; "
-        "style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>body{{font:16px sans-serif;max-width:60em;margin:2em auto}}"
-        "img{max-width:100%;image-rendering:auto}th{text-align:left;padding-right:1em}</style>"
-        f"<h1>{title}</h1><p>{text(contents.workflow.description)}</p>{shown}"
-        f"<h2>Inputs</h2><table>{rows}</table><h2>Models</h2><ul>{models}</ul><h2>Files</h2><ul>{listed}</ul>"
-        f"<p>Made by nodeflow {text(__version__)}; {text(moment_text(contents.moment))}.</html>\n"
-    )

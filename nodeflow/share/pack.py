@@ -8,7 +8,8 @@ from typing import Any
 from nodeflow.jsonio import dump_json
 from nodeflow.share.archive import write_zip
 from nodeflow.share.crate import Contents
-from nodeflow.share.crate_metadata import METADATA, PREVIEW, metadata, moment_text, preview
+from nodeflow.share.crate_metadata import METADATA, PREVIEW, metadata, moment_text
+from nodeflow.share.crate_preview import preview
 
 SUFFIX = ".crate.zip"
 RECORD_FORMAT = "nodeflow-run/1"

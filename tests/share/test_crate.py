@@ -218,6 +218,20 @@ def test_another_program_finds_it_valid(world: World) -> None:
     assert any("instrument" in text for text in validated(respelt(crate, no_instrument)))
 
 
+def test_steps_of_mapped_nodes_have_ids_that_are_addresses(world: World) -> None:
+    """three levels ─▶ three slopes"""
+    document = json.loads(json.dumps(RECIPE))
+    document["nodes"]["slope"] |= {"values": {"level": [1, 2, 3]}, "each": ["level"]}
+    document["inputs"] = {}
+    world.write(document)
+    with zipfile.ZipFile(packed(world)) as archive:
+        ids = {entity["@id"] for entity in json.loads(archive.read(METADATA))["@graph"]}
+        names = archive.namelist()
+    assert {"#step-slope%5B0%5D", "#action-slope%5B2%5D"} <= ids
+    assert not any(set(i) & set("[] <>") for i in ids)
+    assert {f"outputs/picture-{i}.png" for i in range(3)} <= set(names)
+
+
 def validated(crate: Path) -> list[str]:
     command = [VALIDATOR, Path(__file__).with_name("validate_crate.py"), crate, "provenance-run-crate-0.5", "REQUIRED"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
