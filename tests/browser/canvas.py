@@ -114,7 +114,7 @@ class Canvas:
 
     def combo(self, id: str, name: str) -> Locator:
         """The button that opens a choice."""
-        return self.node(id).get_by_role("button", name=re.compile(f"^{re.escape(name)}: "))
+        return self.node(id).get_by_role("button", name=re.compile(f"^{re.escape(name)} "))
 
     def dialog(self, name: str) -> Locator:
         return self.page.get_by_role("dialog", name=name)

@@ -14,7 +14,7 @@ from tests.browser.recipes import SHIPPED
 
 def steps(canvas: Canvas, document: dict[str, Any]) -> Any:
     status, planned, _ = canvas.server.ask("POST", "/api/plan", {"workflow": document})
-    return [(step["node"], step["key"]) for step in planned["steps"]] if status == 200 else planned
+    return {step["node"]: step["key"] for step in planned["steps"]} if status == 200 else planned
 
 
 def saved_again(canvas: Canvas, name: str, content: bytes) -> bytes:

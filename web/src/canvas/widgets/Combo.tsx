@@ -60,12 +60,7 @@ export function Combo(props: FieldProps) {
           event.stopPropagation();
         }}
       >
-        {look === "node" && (
-          <span className="nf-label">
-            {label}
-            <span className="visually-hidden">: </span>
-          </span>
-        )}
+        {look === "node" && <span className="nf-label">{label}</span>}
         <span className="nf-value">{text || (port.required ? "choose…" : "none")}</span>
         <svg width="10" height="10" viewBox="0 0 10 10" aria-hidden="true" className="nf-caret">
           <path d="M2 3.5 5 6.5 8 3.5" fill="none" stroke="currentColor" strokeWidth="1.4" strokeLinecap="round" />
