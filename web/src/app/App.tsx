@@ -4,6 +4,7 @@ import { useEffect } from "react";
 import { loadCatalogue } from "../api/catalogue";
 import { connect } from "../api/connect";
 import { onSignedOut } from "../api/http";
+import { useQueue } from "../api/queue";
 import { registerCanvasCommands } from "../canvas/actions";
 import { CommandPalette } from "../canvas/CommandPalette";
 import { KeyboardMap } from "../canvas/KeyboardMap";
@@ -36,6 +37,9 @@ import { WorkView } from "./WorkView";
 function start(): () => void {
   const stops = [
     onSignedOut(() => set({ signedOut: true })),
+    useQueue.subscribe((now, before) => {
+      if (now.connection === "open" && before.connection !== "open") set({ signedOut: false });
+    }),
     watchTheme(),
     watchDrafts(),
     watchProblems(),
