@@ -1,9 +1,11 @@
 import pytest
 import torch
 
-from nodeflow import Condition, Conditioning, Model, NodeError, Vae
+from nodeflow import Condition, Conditioning, Model, NodeError, Noise, Sampler, Vae
 from nodeflow_nodes.diffusion import inpaint_nodes as nodes
-from nodeflow_nodes.diffusion.sample_nodes import sample
+from nodeflow_nodes.diffusion.guider_nodes import guider_dual
+from nodeflow_nodes.diffusion.part_nodes import sigmas
+from nodeflow_nodes.diffusion.sample_nodes import sample, sample_custom
 
 from .helpers import FlatDenoiser, Run
 
@@ -69,6 +71,31 @@ def test_an_editing_model_reads_the_picture():
     result = sample(Model("FlatDenoiser", "", ""), positive, latent, negative, steps=4, ctx=ctx)
     assert denoiser.batches == [(2, 8, 8, 8)] * 4
     assert torch.allclose(result.samples, torch.full((1, 4, 8, 8), 4.0), atol=1e-3)
+
+
+def test_picture_and_instruction_have_strengths_of_their_own():
+    """InstructPix2Pix' three answers: the prompt that has no picture gets zeros in its place."""
+    seen = []
+
+    class Editing(FlatDenoiser):
+        in_channels = 8
+
+        def __call__(self, x, timestep, conditions):
+            seen.append((conditions.tokens[:, 0, 0].tolist(), x[:, 4:].amax(dim=(1, 2, 3)).tolist()))
+            return super().__call__(x, timestep, conditions)
+
+    ctx = Run(Editing("eps"), FlatVae())
+    whole, part, latent = nodes.edit_conditioning(text(5), text(2), VAE, torch.ones(1, 3, 64, 64), ctx=ctx)
+    model = Model("Editing", "", "")
+    guider = guider_dual(model, whole, part, text(1), guidance=3.0, guidance_middle=2.0)
+    result = sample_custom(
+        Noise(1, "per_item"), guider, Sampler("euler"), sigmas(model, steps=3, ctx=ctx), latent, ctx=ctx
+    )
+    assert torch.allclose(result.latent.samples, torch.tensor(1 + 2 * (2 - 1) + 3 * (5 - 2.0)), atol=1e-3)
+    assert [tokens for tokens, _ in seen] == [[5, 2, 1]] * 3
+    assert all(first == second != 0 and third == 0 for _, (first, second, third) in seen)
+    with pytest.raises(NodeError, match="give its prompts the picture"):
+        sample(model, text(5), latent, text(1), ctx=ctx)
 
 
 def test_masks_must_fit():

@@ -62,7 +62,7 @@ def guider_dual(
         model: the denoiser.
         positive: the whole wish: the instruction with the picture (from `edit_conditioning`).
         middle: a part of it: the empty prompt with the picture (also from `edit_conditioning`).
-        negative: neither: the empty prompt.
+        negative: neither: the empty prompt, without a picture.
         guidance: strength of what `positive` has beyond `middle`, the instruction; 5-10 for InstructPix2Pix.
         guidance_middle: strength of what `middle` has beyond `negative`, the picture; 1-2 for InstructPix2Pix.
         nested: apply `guidance_middle` to the guided result, N + guidance_middle · (M + guidance · (P - M) - N), so

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nodeflow_nodes.diffusion.sampling.model_space import joined_channels, reference_latent
 from nodeflow_nodes.diffusion.sampling.tables import SigmaTable
 
 Area = tuple[int, int, int, int]
@@ -61,6 +62,7 @@ def prepare(
     denoiser: Any,
     networks: Mapping[int, Any] | None = None,
     negative: bool = False,
+    blank: bool = False,
 ) -> list[Prepared]:
     """Conditions as the sampler uses them.
 
@@ -71,15 +73,22 @@ def prepare(
         denoiser: gives `family`, `downscale`, `in_channels`, `latent_channels`, `latent_scale`, `latent_shift`.
         networks: ControlNet modules by `id` of their hint's handle.
         negative: whether they are the unwanted side (some families' defaults differ).
+        blank: whether a condition without a picture means "no picture" to an editing model (zeros, as it was trained).
 
     Raises:
         ValueError: if a mask or area does not fit the picture, or an inpainting model lacks its picture.
     """
-    return [_prepare(c, like, table, denoiser, networks or {}, negative) for c in conditions]
+    return [_prepare(c, like, table, denoiser, networks or {}, negative, blank) for c in conditions]
 
 
 def _prepare(
-    condition: Any, like: Tensor, table: SigmaTable, denoiser: Any, networks: Mapping[int, Any], negative: bool
+    condition: Any,
+    like: Tensor,
+    table: SigmaTable,
+    denoiser: Any,
+    networks: Mapping[int, Any],
+    negative: bool,
+    blank: bool,
 ) -> Prepared:
     batch, _, height, width = like.shape
     mask = None if condition.mask is None else resize_mask(condition.mask, height, width, batch).to(like.device)
@@ -90,8 +99,8 @@ def _prepare(
         area = None
     extra = {name: _batched(value, batch, like.device) for name, value in condition.extra.items()}
     for name in [name for name in extra if name.startswith("reference_latent/")]:
-        extra[name] = _reference(extra[name], denoiser)
-    joined = _joined(extra, like, denoiser)
+        extra[name] = reference_latent(extra[name], denoiser)
+    joined = joined_channels(extra, like, denoiser, blank)
     if denoiser.family.startswith("sdxl") and "time_ids" not in extra:
         extra["time_ids"] = _time_ids(denoiser, height, width, negative).to(like.device).repeat(batch, 1)
     control = tuple(
@@ -128,64 +137,11 @@ def _batched(value: Any, batch: int, device: torch.device) -> Tensor:
     return value.repeat(math.ceil(batch / value.shape[0]), *[1] * (value.dim() - 1))[:batch]
 
 
-def _reference(latent: Tensor, denoiser: Any) -> Tensor:
-    """A reference picture's latent in the model's space."""
-    if denoiser.family != "flux":
-        raise ValueError(
-            f"reference latents are read by Flux (Kontext); this model is of the family {denoiser.family}: "
-            "leave reference_latent out"
-        )
-    if latent.shape[1] != denoiser.latent_channels:
-        raise ValueError(
-            f"reference latent: this model wants {denoiser.latent_channels} channels, got {latent.shape[1]}: "
-            "it was encoded by another family's VAE"
-        )
-    return to_model_space(latent, denoiser)
-
-
 def _time_ids(denoiser: Any, height: int, width: int, negative: bool) -> Tensor:
     h, w = height * denoiser.downscale, width * denoiser.downscale
     if denoiser.family == "sdxl_refiner":
         return torch.tensor([[h, w, 0, 0, 2.5 if negative else 6.0]])
     return torch.tensor([[h, w, 0, 0, h, w]], dtype=torch.float32)
-
-
-def _joined(extra: dict[str, Tensor], like: Tensor, denoiser: Any) -> Tensor | None:
-    """The channels an inpainting or editing model reads beside x, from the condition's picture and mask."""
-    latent, mask = extra.pop("concat_latent", None), extra.pop("concat_mask", None)
-    missing = denoiser.in_channels - denoiser.latent_channels
-    if missing <= 0:
-        return None
-    if latent is None:
-        raise ValueError(
-            f"this model reads {denoiser.in_channels} channels: it repaints or edits a given picture; "
-            "give its prompts the picture (inpaint_conditioning)"
-        )
-    size = like.shape[2:]
-    latent = latent if latent.shape[2:] == size else interpolate(latent, size=size, mode="bilinear")
-    if missing == latent.shape[1]:
-        return latent
-    if mask is None:
-        mask = torch.ones(like.shape[0], 1, *size, device=like.device)
-    mask = interpolate(mask, size=size, mode="bilinear").round()
-    return torch.cat([mask, to_model_space(latent, denoiser)], dim=1)
-
-
-def to_model_space(latent: Tensor, denoiser: Any) -> Tensor:
-    """(z − shift) · scale."""
-    return (latent - _channels(denoiser.latent_shift, latent)) * _channels(denoiser.latent_scale, latent)
-
-
-def from_model_space(latent: Tensor, denoiser: Any) -> Tensor:
-    """z / scale + shift."""
-    return latent / _channels(denoiser.latent_scale, latent) + _channels(denoiser.latent_shift, latent)
-
-
-def _channels(value: Any, like: Tensor) -> Any:
-    if isinstance(value, (int, float)):
-        return value
-    vector = torch.as_tensor(value, dtype=torch.float32, device=like.device)
-    return vector.reshape(-1, *[1] * (like.dim() - 2))
 
 
 def resize_mask(mask: Tensor, height: int, width: int, batch: int) -> Tensor:

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from nodeflow_nodes.diffusion.sampling import samplers
-from nodeflow_nodes.diffusion.sampling.conditions import from_model_space, prepare, resize_mask, to_model_space
+from nodeflow_nodes.diffusion.sampling.conditions import prepare, resize_mask
 from nodeflow_nodes.diffusion.sampling.estimate import Estimator
 from nodeflow_nodes.diffusion.sampling.guidance import Guidance
 from nodeflow_nodes.diffusion.sampling.inpaint import Differential, Masked
+from nodeflow_nodes.diffusion.sampling.model_space import from_model_space, to_model_space
 from nodeflow_nodes.diffusion.sampling.noise import BrownianNoise, FreshNoise, first_noise
 from nodeflow_nodes.diffusion.sampling.parametrisation import make_parametrisation
 from nodeflow_nodes.diffusion.sampling.tables import SigmaTable, make_table
@@ -139,8 +140,9 @@ def _sample(
     z = _entered(job.latent, denoiser).to(device)
     noise = first_noise(z.shape, job.seed, job.layout, job.batch_index).to(device)
 
+    blank = any("concat_latent" in condition.extra for side in job.sides.values() for condition in side)
     sides = {
-        side: prepare(c, z, table, denoiser=denoiser, networks=networks, negative=side == "negative")
+        side: prepare(c, z, table, denoiser=denoiser, networks=networks, negative=side == "negative", blank=blank)
         for side, c in job.sides.items()
     }
     estimator = Estimator(
