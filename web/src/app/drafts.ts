@@ -171,16 +171,8 @@ export function watchDrafts(): () => void {
   };
 }
 
-/** `#draft=…`: the tab that the link which led here is about (`nodeflow serve FILE`). */
-function askedFor(): string {
-  const wanted = new URLSearchParams(location.hash.slice(1)).get("draft") ?? "";
-  if (wanted !== "") history.replaceState(null, "", location.pathname + location.search);
-  return wanted;
-}
-
 /** Open the drafts that no other window has open, in the order in which this window had them. */
 export async function restoreDrafts(): Promise<void> {
-  const wanted = askedFor();
   const here = store.readAll();
   const there = await client.drafts().catch(() => []);
   const { order, active } = store.lastWindow();
