@@ -244,26 +244,16 @@ def _actions(contents: Contents, made: list[str], author: str) -> Iterator[Entit
         name, _, version = op.partition("@")
         yield {"@id": f"#op-{op}", "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
     for place, (name, op, key) in enumerate(steps):
-        tool = {"@id": f"#op-{op}"}
-        yield {
-            "@id": f"#step-{quote(name)}",
-            "@type": "HowToStep",
-            "name": name,
-            "position": str(place),
-            "workExample": tool,
-        }
+        tool, here = {"@id": f"#op-{op}"}, quote(name)
+        step: Entity = {"name": name, "position": str(place), "workExample": tool}
+        yield {"@id": f"#step-{here}", "@type": "HowToStep", **step}
         state, seconds = states.get(name, ("", 0.0))
         text = f"{state}, {seconds:.4f} s" if state else "a step of the run"
         run: Entity = {"name": name, "description": text, "instrument": tool, "actionStatus": done, **agent}
         run["endTime"] = times["endTime"]
         yield {"@id": f"#action-{here}", "@type": "CreateAction", **run, **({"identifier": key} if key else {})}
         control: Entity = {"name": f"orchestrates {name}", "instrument": {"@id": f"#step-{here}"}}
-        yield {
-            "@id": f"#control-{quote(name)}",
-            "@type": "ControlAction",
-            **control,
-            "object": {"@id": f"#action-{quote(name)}"},
-        }
+        yield {"@id": f"#control-{here}", "@type": "ControlAction", **control, "object": {"@id": f"#action-{here}"}}
     if steps:
         controls = _refs("object", [f"#control-{quote(name)}" for name, *_ in steps])
         whole: Entity = {"name": f"nodeflow {__version__}", "instrument": {"@id": _ENGINE}, "result": {"@id": _RUN}}
