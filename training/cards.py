@@ -97,9 +97,13 @@ CARDS = {
         "index. Layers: `linear`; `reshape` to channels x height x width; `conv` 3x3 with padding 1 (`bias` false: "
         "none); `upsample` nearest x2; `relu`; `softclip` 3 tanh(x/3); `block` "
         "relu(x + conv(relu(conv(relu(conv(x)))))) with weights `<index>.conv.0`, `.conv.2`, `.conv.4`.",
-        "Unconditional: it draws what it likes.",
+        "Unconditional: it draws what it likes. All colours, places and sizes come, and as many shapes as there are, "
+        "but most objects are blobs between two shapes, and some backgrounds have stains of a second colour: the "
+        "second stage was stopped after 373 steps for want of processor time (`sure shape` beside `real sure shape` "
+        "says how far it got). More steps (`training/README.md`) are what would help.",
         "gan",
         "unconditional-image-generation",
+        parts=("gan-first",),
     ),
 }
 
