@@ -142,6 +142,16 @@ class Canvas:
         with self.page.expect_response(lambda answer: answer.url.endswith("/api/jobs")):
             self.page.get_by_role("toolbar", name="Run").get_by_role("button", name="Queue", exact=True).click()
 
+    def run(self, start: Callable[[], None] | None = None) -> Document:
+        """Queue the open recipe (or do `start`) and wait for its job to end."""
+        items = self.server.get("/api/jobs?limit=1")["items"]
+        last = items[0]["id"] if items else 0
+        (start or self.queue)()
+        new = self.server.until(
+            lambda: [job["id"] for job in self.server.get("/api/jobs?limit=1")["items"] if job["id"] > last], bool, 20
+        )
+        return self.server.finished(new[0])
+
     def expect_state(self, id: str, *states: str, seconds: float = 60) -> None:
         """A node gets into one of these states. The first run waits for the worker, which loads torch."""
         pattern = re.compile(f"^({'|'.join(states)})$")

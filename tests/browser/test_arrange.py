@@ -63,7 +63,7 @@ def test_align_and_distribute(canvas: Canvas) -> None:
 def test_snapping_is_a_setting(canvas: Canvas) -> None:
     canvas.open(chain())
     canvas.button("Settings").click()
-    snap = canvas.dialog("Settings").get_by_role("switch", name="Snap nodes to the grid")
+    snap = canvas.dialog("Settings").get_by_role("checkbox", name="Snap nodes to the grid")
     expect(snap).to_be_checked()
     canvas.press("Escape")
     canvas.drag_by(canvas.title("b"), 37, 53)

@@ -48,9 +48,7 @@ def test_the_first_page_offers_every_shipped_workflow(page: Page) -> None:
 
 def test_the_first_click_gives_a_picture(canvas: Canvas) -> None:
     canvas.page.get_by_role("textbox", name="Prompt").fill("a small green ring on a white background")
-    canvas.button("Draw").click()
-    job = canvas.server.until(lambda: canvas.server.get("/api/jobs?limit=1")["items"], bool)[0]["id"]
-    done = canvas.server.finished(job)
+    done = canvas.run(lambda: canvas.button("Draw").click())
     assert done["state"] == "completed", done
     digest = done["artefacts"][0]["digest"]
     expect(canvas.page.locator(f'img[src*="{digest}"]').first).to_be_visible()

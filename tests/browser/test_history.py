@@ -89,6 +89,7 @@ def test_what_changes_nothing_is_no_step(canvas: Canvas) -> None:
     canvas.drag(canvas.port("picture", "out:image"), canvas.port("blur", "in:image"))  # there already
     canvas.title("blur").dblclick()
     canvas.press("Escape")
+    canvas.command("Snap to the grid while dragging, or not")
     x, y = canvas.centre(canvas.title("blur"))
     canvas.grab((x, y), (x + 80, y + 80))
     canvas.page.mouse.move(x, y, steps=8)

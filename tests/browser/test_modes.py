@@ -33,21 +33,17 @@ def test_a_bypassed_node_passes_its_input_through_and_a_muted_one_stops_what_fol
     canvas.press("Control+b")
     canvas.changed(lambda doc: doc["nodes"]["b"].get("mode") == "bypassed")
     canvas.focus_pane()
-    canvas.press("Control+Enter")
+    job = canvas.run(lambda: canvas.press("Control+Enter"))
     canvas.expect_state("show", "done", "cached")
-    job = canvas.server.finished(canvas.server.get("/api/jobs?limit=1")["items"][0]["id"])
     _, content, _ = canvas.server.ask("GET", f"/api/artefacts/{job['artefacts'][0]['digest']}")
     assert "one,  three" in str(content)
 
     canvas.select("b")
     canvas.press("Control+m")
     canvas.changed(lambda doc: doc["nodes"]["b"].get("mode") == "muted")
-    canvas.press("Control+Enter")
-    last = canvas.server.until(
-        lambda: canvas.server.get("/api/jobs?limit=1")["items"][0]["id"], lambda id: id > job["id"]
-    )
-    assert canvas.server.finished(last)["artefacts"] == []
-    assert not {"b", "c", "show"} & canvas.server.get(f"/api/jobs/{last}")["nodes"].keys()
+    last = canvas.run(lambda: canvas.press("Control+Enter"))
+    assert last["artefacts"] == []
+    assert not {"b", "c", "show"} & canvas.server.get(f"/api/jobs/{last['id']}")["nodes"].keys()
 
 
 def test_collapsing_keeps_wires_attached_and_is_layout_only(canvas: Canvas) -> None:

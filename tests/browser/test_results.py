@@ -167,9 +167,7 @@ def test_on_a_phone_one_views_and_queues_pinches_and_long_presses(
     expect(page.get_by_role("menu")).to_be_visible()
     canvas.press("Escape")
 
-    canvas.queue()
-    job = server.until(lambda: server.get("/api/jobs?limit=1")["items"], bool)[0]["id"]
-    assert server.finished(job)["state"] == "completed"
+    assert canvas.run()["state"] == "completed"
 
 
 # --- 26: the form view
@@ -192,11 +190,9 @@ def test_the_form_shows_the_declared_inputs_in_order_on_the_same_document(canvas
 
     form.get_by_label("prompt", exact=True).fill("a small green heart at the top on a white background")
     canvas.changed(lambda doc: "green heart" in doc["nodes"]["positive"]["values"]["text"])
-    canvas.queue()
-    job = canvas.server.until(lambda: canvas.server.get("/api/jobs?limit=1")["items"], bool)[0]["id"]
-    done = canvas.server.finished(job)
+    done = canvas.run()
     assert done["state"] == "completed"
     results = canvas.page.get_by_role("region", name="Results")
     expect(results.locator(f'img[src*="{done["artefacts"][0]["digest"]}"]').first).to_be_visible()
-    ran = canvas.server.get(f"/api/jobs/{job}/workflow")
+    ran = canvas.server.get(f"/api/jobs/{done['id']}/workflow")
     assert ran["nodes"] == canvas.document()["nodes"]

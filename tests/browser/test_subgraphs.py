@@ -128,6 +128,7 @@ def test_a_group_is_titled_collapsed_muted_and_copied(canvas: Canvas) -> None:
     group(canvas)
     frame = canvas.page.locator("[data-frame]").first
     frame.locator(".nf-frame-title").dblclick()
+    expect(canvas.page.get_by_label("Title of the frame")).to_be_focused()
     canvas.press("Control+a")
     canvas.page.keyboard.type("Making")
     canvas.press("Enter")
@@ -160,7 +161,7 @@ def test_a_group_takes_a_colour_and_fits_its_contents(canvas: Canvas) -> None:
     assert coloured["nodes"] == wiring()["nodes"]
     assert [group["colour"] for group in coloured["layout"]["groups"]] == ["blue"]
 
-    canvas.drag_by(canvas.title("blur"), 60, 200)
+    canvas.drag_by(canvas.title("blur"), 40, 60)
     canvas.changed(lambda doc: doc["layout"]["blur"] != made["layout"]["blur"])
     frame.locator(".nf-frame-title").click()
     canvas.command("Fit the frame to what it holds")
