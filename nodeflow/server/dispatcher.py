@@ -76,7 +76,7 @@ class Dispatcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        message = "the server was stopped while it ran; it starts again"
+        message = "the server was stopped while it ran"
         await self._call(lambda store: store.recover(message, blame=False))
         for job in self.running:
             self._of[job].cancel(job)

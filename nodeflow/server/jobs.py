@@ -89,7 +89,7 @@ class JobQueue:
         except BaseException:
             self._close()
             raise
-        await self._call(lambda store: store.recover("the server ended while it ran; it is tried again"))
+        await self._call(lambda store: store.recover("the server ended while it ran"))
         self.dispatcher.paused = await self._call(lambda store: history.paused(store.db))
         self.queued = (await self._call(lambda store: history.counts(store.db)))["queued"]
         self.dispatcher.start()

@@ -125,7 +125,7 @@ class JobStore:
         with transaction(self.db):
             row = self.db.execute(
                 f"{_GIVE_BACK} WHERE id = ? AND lease = ? AND state = 'running' RETURNING state",
-                (MAX_ATTEMPTS, MAX_ATTEMPTS, time.time(), 0, error, job, lease),
+                (MAX_ATTEMPTS, MAX_ATTEMPTS, time.time(), 0, MAX_ATTEMPTS, error, error, job, lease),
             ).fetchone()
         return None if row is None else row[0]
 
@@ -141,7 +141,8 @@ class JobStore:
         last = MAX_ATTEMPTS if blame else 1 << 62
         with transaction(self.db):
             rows = self.db.execute(
-                f"{_GIVE_BACK} WHERE state = 'running' RETURNING id", (last, last, time.time(), int(not blame), error)
+                f"{_GIVE_BACK} WHERE state = 'running' RETURNING id",
+                (last, last, time.time(), int(not blame), last, error, f"{error}; it is tried again"),
             ).fetchall()
         return sorted(row[0] for row in rows)
 
@@ -264,7 +265,8 @@ _CLAIM: Final = (
 )
 _GIVE_BACK: Final = (
     "UPDATE jobs SET lease = NULL, state = CASE WHEN attempt >= ? THEN 'failed' ELSE 'queued' END, "
-    "finished = CASE WHEN attempt >= ? THEN ? END, attempt = attempt - ?, error = ?"
+    "finished = CASE WHEN attempt >= ? THEN ? END, attempt = attempt - ?, "
+    "error = CASE WHEN attempt >= ? THEN ? ELSE ? END"
 )
 
 

@@ -56,11 +56,11 @@ def settings_in(home: Path, **more: Any) -> Settings:
     return Settings(home=home, cache=home / "cache", output=home / "output", threads=1, device="cpu", **more)
 
 
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, or fail after two minutes."""
+def run_async(main: Coroutine[Any, Any, T], seconds: float = 120.0) -> T:
+    """Run a coroutine to its end, or fail after so long."""
 
     async def limited() -> T:
-        return await asyncio.wait_for(main, 120)
+        return await asyncio.wait_for(main, seconds)
 
     return asyncio.run(limited())
 

@@ -139,11 +139,22 @@ def test_a_server_that_starts_takes_up_what_another_left(store: JobStore) -> Non
     store.claim("a")
     store.claim("b")
     assert store.recover("the server ended") == [first, second]
+    assert history.job(store.db, first).error == "the server ended; it is tried again"
     assert order(store) == [first, second, third]
     assert store.finish(first, "a", Finish("completed")) is False, "the lease of the dead process counts no more"
     store.claim("c")
     store.recover("it was stopped politely", blame=False)
     assert state(store, first) == ("queued", 1)
+
+
+def test_a_job_that_three_servers_died_with_is_given_up(store: JobStore) -> None:
+    (number,) = add(store, 0)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        store.claim(f"{attempt}")
+        store.recover("the server ended")
+    found = history.job(store.db, number)
+    assert (found.state, found.error) == ("failed", "the server ended")
+    assert found.finished is not None
 
 
 def test_retrying_queues_at_the_end_and_counts_anew(store: JobStore) -> None:
