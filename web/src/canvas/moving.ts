@@ -1,6 +1,7 @@
 /** Moving things: nodes, frames with what they hold, notes, bends of wires. Pure edits of a scope. */
 
-import { changeGroup, changeNote, groups, type Point, reroutes, withPositions, withReroute } from "../model/layout";
+import { reroutes, withReroute } from "../model/bends";
+import { changeGroup, changeNote, groups, type Point, withPositions } from "../model/layout";
 import { endOf, type Recipe } from "../model/recipe";
 import type { FlowNode } from "./flow";
 import { rerouteOf } from "./selection";

@@ -1,8 +1,9 @@
 /** What is selected in a tab, in the document's words. */
 
 import { editView, placeOf, type Tab, tabOf, useTabs } from "../commands/store";
+import { reroutes } from "../model/bends";
 import type { Picked } from "../model/edits";
-import { groups, type Point, reroutes } from "../model/layout";
+import { groups, type Point } from "../model/layout";
 import { endOf, own, type Recipe, type Wire, wires } from "../model/recipe";
 import { definitionAt } from "../model/scope";
 import { wireId } from "./flow";

@@ -10,7 +10,8 @@ import {
 import { type KeyboardEvent, type MouseEvent, type RefObject, useMemo, useRef } from "react";
 import { isTyping } from "../commands/keys";
 import { editView, useTabs } from "../commands/store";
-import { type Point, reroutes, withReroute } from "../model/layout";
+import { reroutes, withReroute } from "../model/bends";
+import type { Point } from "../model/layout";
 import { disconnect } from "../model/links";
 import { endOf, endText, wires } from "../model/recipe";
 import { enter } from "./actions/subgraphs";

@@ -1,8 +1,9 @@
 /** Edits of nodes: add, remove, rename, values, modes. Each gives a new recipe, or the same object if nothing changes. */
 
+import { mapReroutes, withReroute } from "./bends";
 import { checkId, idForOp } from "./ids";
 import { sameValue } from "./json";
-import { type Entry, mapReroutes, type Point, removeGroups, removeNotes, withEntry, withReroute } from "./layout";
+import { type Entry, type Point, removeGroups, removeNotes, withEntry } from "./layout";
 import { disconnect, mapLinks, mapTargets, withNode } from "./links";
 import {
   declaredFor,

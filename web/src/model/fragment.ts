@@ -3,9 +3,10 @@
  * recipe can be pasted too. Pasting renames ids, keeps inner wires and drops what came from outside unless asked.
  */
 
+import { reroutes, withReroute } from "./bends";
 import { fresh, isTaken } from "./ids";
 import { readJson, sameValue } from "./json";
-import { addGroup, addNote, type Group, groups, notes, type Point, reroutes, withReroute } from "./layout";
+import { addGroup, addNote, type Group, groups, notes, type Point } from "./layout";
 import {
   asRecipe,
   type Entries,

@@ -4,8 +4,8 @@
  * whatever has not the expected shape is left alone and treated as not there. See docs/recipe.md.
  */
 
-import type { End, Entries, Recipe, Value } from "./recipe";
-import { endText, own, put, without, withPart } from "./recipe";
+import type { Entries, Recipe, Value } from "./recipe";
+import { own, put, without, withPart } from "./recipe";
 
 export type Point = readonly [number, number];
 export type SeedMode = "fixed" | "random" | "increment";
@@ -39,22 +39,16 @@ export interface Note {
   readonly colour: string;
 }
 
-export interface Reroute {
-  readonly from: string;
-  readonly to: string;
-  readonly at: readonly Point[];
-}
-
 export const NOTE_SIZE: Point = [240, 132];
 const GROUP_SIZE: Point = [400, 280];
 
-function point(value: unknown): Point | undefined {
+export function point(value: unknown): Point | undefined {
   if (!Array.isArray(value) || value.length !== 2) return undefined;
   const [x, y] = value.map(Number);
   return Number.isFinite(x) && Number.isFinite(y) ? [x as number, y as number] : undefined;
 }
 
-function record(value: unknown): Entries<Value> | undefined {
+export function record(value: unknown): Entries<Value> | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Entries<Value>) : undefined;
 }
 
@@ -138,12 +132,12 @@ export function withSeedMode(recipe: Recipe, id: string, port: string, mode: See
 
 // --- lists: groups, notes, reroutes ------------------------------------------------------------------------------------
 
-function list(recipe: Recipe, key: string): readonly Value[] {
+export function list(recipe: Recipe, key: string): readonly Value[] {
   const value = own(recipe.layout, key);
   return Array.isArray(value) ? value : [];
 }
 
-function withList(recipe: Recipe, key: string, items: readonly Value[]): Recipe {
+export function withList(recipe: Recipe, key: string, items: readonly Value[]): Recipe {
   if (items.length === 0 && !Array.isArray(own(recipe.layout, key))) return recipe;
   return withPart(recipe, "layout", items.length ? put(recipe.layout, key, items) : without(recipe.layout, key));
 }
@@ -264,52 +258,4 @@ export function removeNotes(recipe: Recipe, keys: ReadonlySet<string>): Recipe {
   );
   const named = [...keys].filter((key) => listIndex(key) < 0);
   return withPart(kept, "layout", without(kept.layout, ...named));
-}
-
-/** The bends of wires. */
-export function reroutes(recipe: Recipe): Reroute[] {
-  return list(recipe, "reroutes").flatMap((item) => {
-    const raw = record(item);
-    if (raw === undefined || typeof raw.from !== "string" || typeof raw.to !== "string" || !Array.isArray(raw.at))
-      return [];
-    const at = raw.at.map(point).filter((p) => p !== undefined);
-    return at.length ? [{ from: raw.from, to: raw.to, at }] : [];
-  });
-}
-
-/** The same recipe with a wire's bends; no points: a straight wire again. */
-export function withReroute(recipe: Recipe, from: End, to: End, at: readonly Point[]): Recipe {
-  const [source, target] = [endText(from), endText(to)];
-  const others = list(recipe, "reroutes").filter((item) => {
-    const raw = record(item);
-    return raw?.from !== source || raw?.to !== target;
-  });
-  const points = at.map(([x, y]) => [Math.round(x), Math.round(y)]);
-  return withBends(recipe, points.length ? [...others, { from: source, to: target, at: points }] : others);
-}
-
-const bendKey = (item: Value) => `${String(record(item)?.to)} ${String(record(item)?.from)}`;
-
-/** The bends as a list in an order of its own, so that the same bends are the same text. */
-export function withBends(recipe: Recipe, bends: readonly Value[]): Recipe {
-  return withList(
-    recipe,
-    "reroutes",
-    [...bends].sort((a, b) => (bendKey(a) < bendKey(b) ? -1 : 1)),
-  );
-}
-
-/** All bends as they are written, given through `change`; what gives undefined is dropped. */
-export function mapReroutes(recipe: Recipe, change: (item: Reroute) => Reroute | undefined): Recipe {
-  const before = list(recipe, "reroutes");
-  let same = true;
-  const after = before.flatMap((item) => {
-    const raw = record(item);
-    if (typeof raw?.from !== "string" || typeof raw.to !== "string") return [item];
-    const result = change(raw as unknown as Reroute);
-    if (result === (raw as unknown)) return [item];
-    same = false;
-    return result ? [{ ...raw, ...result } as unknown as Value] : [];
-  });
-  return same ? recipe : withList(recipe, "reroutes", after);
 }

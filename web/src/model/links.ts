@@ -1,6 +1,6 @@
 /** Wires: connecting, replacing, cutting. A refused connection throws `Refused` with the reason in words. */
 
-import { mapReroutes } from "./layout";
+import { mapReroutes } from "./bends";
 import type { Fit } from "./ports";
 import {
   type DeclaredInput,

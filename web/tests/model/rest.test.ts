@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { reroutes, withReroute } from "../../src/model/bends";
 import { copyFragment, pasteFragment, readFragment } from "../../src/model/fragment";
 import {
   addGroup,
@@ -9,10 +10,8 @@ import {
   groups,
   notes,
   removeNotes,
-  reroutes,
   withEntry,
   withPositions,
-  withReroute,
   withSeedMode,
 } from "../../src/model/layout";
 import { parseRecipe, recipeText } from "../../src/model/recipe";

@@ -3,7 +3,8 @@ import { sameValue } from "../../src/model/json";
 import { definitionPorts } from "../../src/model/ports";
 import type { Recipe } from "../../src/model/recipe";
 import { editScope, eventPrefix, findDefinition, validPath } from "../../src/model/scope";
-import { makeSubgraph, renameDefinition, unpackSubgraph } from "../../src/model/subgraph";
+import { makeSubgraph, renameDefinition } from "../../src/model/subgraph";
+import { unpackSubgraph } from "../../src/model/unpack";
 import { input, known, nodeType, recipe } from "./help";
 
 //  a ──┬── b ──┬── d ── e
