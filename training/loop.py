@@ -180,7 +180,7 @@ def train(
 
     module.train()
     end = min(settings.steps, settings.steps if until is None else until)
-    begun, saved_at, sums, counted = time.monotonic(), time.monotonic(), {}, 0
+    first, begun, saved_at, sums, counted = step, time.monotonic(), time.monotonic(), {}, 0
     while step < end:
         module.zero_grad(set_to_none=True)
         for shard in range(rank, settings.shards, world):
@@ -216,7 +216,8 @@ def train(
         if time.monotonic() - saved_at > settings.save_every:
             save()
             saved_at = time.monotonic()
-    save()
+    if step > first or not checkpoint.exists():
+        save()
     return average.module
 
 
