@@ -91,8 +91,9 @@ def test_what_changes_nothing_is_no_step(canvas: Canvas) -> None:
     canvas.press("Escape")
     canvas.command("Snap to the grid while dragging, or not")
     x, y = canvas.centre(canvas.title("blur"))
-    canvas.grab((x, y), (x + 80, y + 80))
-    canvas.page.mouse.move(x, y, steps=8)
+    canvas.grab((x, y), (x + 4, y + 4), steps=1)  # from here on the node follows
+    canvas.page.mouse.move(x + 80, y + 80, steps=8)
+    canvas.page.mouse.move(x + 4, y + 4, steps=8)
     canvas.page.mouse.up()  # dragged there and back
     expect(canvas.button("Undo")).to_be_disabled()
     canvas.unchanged(wiring())
