@@ -7,6 +7,7 @@ import { useTabs } from "../commands/store";
 import { Icon } from "./icons";
 import { cancelCurrent, clearAll, queueActive } from "./runner";
 import { set, toggleDock, useShell } from "./shell";
+import { useTitle } from "./shortcut";
 import { shownJob } from "./title";
 
 const LARGEST_BATCH = 999;
@@ -19,6 +20,8 @@ export function QueueControls() {
   const queued = useQueue((queue) => queue.queued);
   const count = running(jobs).length;
   const ready = open && hasTab;
+  const cancel = useTitle("Cancel the current run", "run.cancel");
+  const queue = useTitle("Queue", "run.queue");
   return (
     <div className="queue-controls" role="toolbar" aria-label="Run">
       <QueueLength running={count} queued={queued} />
@@ -26,7 +29,7 @@ export function QueueControls() {
         type="button"
         className="btn icon"
         aria-label="Cancel current"
-        title="Cancel the current run (Ctrl+Alt+Enter)"
+        title={cancel}
         disabled={count === 0}
         onClick={() => void cancelCurrent()}
       >
@@ -61,7 +64,7 @@ export function QueueControls() {
         <button
           type="button"
           className="btn primary"
-          title="Queue (Ctrl+Enter)"
+          title={queue}
           aria-keyshortcuts="Control+Enter"
           disabled={!ready}
           onClick={() => void queueActive()}

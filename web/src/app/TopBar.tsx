@@ -6,8 +6,10 @@ import { closeTab, newTab } from "./files";
 import { Icon, Mark } from "./icons";
 import { QueueControls } from "./QueueControls";
 import { set, showPage, showTab, useShell } from "./shell";
+import { useTitle } from "./shortcut";
 
 export function TopBar() {
+  const gallery = useTitle("Gallery", "view.gallery");
   const page = useShell((shell) => shell.page);
   return (
     <header className="top-bar">
@@ -26,7 +28,7 @@ export function TopBar() {
           type="button"
           className="btn quiet icon"
           aria-label="Gallery"
-          title="Gallery (Alt+G)"
+          title={gallery}
           aria-current={page === "gallery" ? "page" : undefined}
           onClick={() => showPage("gallery")}
         >
@@ -53,6 +55,7 @@ function TabStrip() {
   const active = useTabs((state) => state.active);
   const page = useShell((shell) => shell.page);
   const list = useRef<HTMLDivElement>(null);
+  const create = useTitle("New workflow", "file.new");
   const shown = page === "tab" ? active : "";
   useEffect(() => {
     list.current?.querySelector(`[data-tab="${shown}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -80,7 +83,7 @@ function TabStrip() {
         type="button"
         className="btn quiet icon"
         aria-label="New workflow"
-        title="New workflow (Alt+N)"
+        title={create}
         onClick={() => newTab()}
       >
         <Icon name="plus" />

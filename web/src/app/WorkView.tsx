@@ -11,6 +11,7 @@ import { closeTab, download, save } from "./files";
 import { Icon } from "./icons";
 import { useFailures, useProblems } from "./problems";
 import { set, showView, toggleDock, useShell, viewOf } from "./shell";
+import { useShortcut, useTitle } from "./shortcut";
 import { MenuButton } from "./ui/Menu";
 
 /** Reads the tab in small pieces: dragging a node changes the tab sixty times a second. */
@@ -35,6 +36,13 @@ export function WorkView() {
 }
 
 function WorkBar({ tab, view }: { tab: string; view: "graph" | "form" }) {
+  const history = useTitle("History", "view.history");
+  const keys = {
+    save: useShortcut("file.save"),
+    saveAs: useShortcut("file.save-as"),
+    palette: useShortcut("help.commands"),
+    close: useShortcut("file.close"),
+  };
   return (
     <div className="work-bar" role="toolbar" aria-label="Workflow">
       <fieldset className="segments" aria-label="View">
@@ -53,7 +61,7 @@ function WorkBar({ tab, view }: { tab: string; view: "graph" | "form" }) {
         type="button"
         className="btn quiet icon"
         aria-label="History"
-        title="History (Alt+H)"
+        title={history}
         onClick={() => toggleDock("history")}
       >
         <Icon name="history" />
@@ -61,17 +69,17 @@ function WorkBar({ tab, view }: { tab: string; view: "graph" | "form" }) {
       <MenuButton
         label="Workflow menu"
         entries={[
-          { label: "Save", icon: "save", shortcut: "Ctrl+S", run: () => void save(tab) },
-          { label: "Save as…", icon: "copy", shortcut: "Ctrl+Shift+S", run: () => set({ saveAs: tab }) },
+          { label: "Save", icon: "save", shortcut: keys.save, run: () => void save(tab) },
+          { label: "Save as…", icon: "copy", shortcut: keys.saveAs, run: () => set({ saveAs: tab }) },
           { label: "Download recipe", icon: "download", run: () => download(tab) },
           {
             label: "Command palette…",
             icon: "search",
-            shortcut: "Ctrl+K",
+            shortcut: keys.palette,
             apart: true,
             run: () => run("help.commands"),
           },
-          { label: "Close tab", icon: "close", shortcut: "Alt+W", apart: true, run: () => closeTab(tab) },
+          { label: "Close tab", icon: "close", shortcut: keys.close, apart: true, run: () => closeTab(tab) },
         ]}
       >
         <Icon name="more" />
@@ -83,13 +91,15 @@ function WorkBar({ tab, view }: { tab: string; view: "graph" | "form" }) {
 function UndoButtons({ tab }: { tab: string }) {
   const last = useTabs((tabs) => tabs.tabs.find((one) => one.id === tab)?.history.past.at(-1)?.label);
   const next = useTabs((tabs) => tabs.tabs.find((one) => one.id === tab)?.history.future[0]?.label);
+  const undo = useTitle(last === undefined ? "Undo" : `Undo: ${last}`, "edit.undo");
+  const redo = useTitle(next === undefined ? "Redo" : `Redo: ${next}`, "edit.redo");
   return (
     <>
       <button
         type="button"
         className="btn quiet icon"
         aria-label="Undo"
-        title={last === undefined ? "Undo (Ctrl+Z)" : `Undo: ${last} (Ctrl+Z)`}
+        title={undo}
         disabled={last === undefined}
         onClick={() => useTabs.getState().undo(tab)}
       >
@@ -99,7 +109,7 @@ function UndoButtons({ tab }: { tab: string }) {
         type="button"
         className="btn quiet icon"
         aria-label="Redo"
-        title={next === undefined ? "Redo (Ctrl+Shift+Z)" : `Redo: ${next} (Ctrl+Shift+Z)`}
+        title={redo}
         disabled={next === undefined}
         onClick={() => useTabs.getState().redo(tab)}
       >
@@ -154,14 +164,9 @@ function ProblemsButton({ tab }: { tab: string }) {
   const errors = problems.filter((problem) => problem.severity === "error").length + failures.length;
   const warnings = problems.length + failures.length - errors;
   const label = `Problems: ${errors}${warnings > 0 ? `, warnings: ${warnings}` : ""}`;
+  const title = useTitle(label, "view.problems");
   return (
-    <button
-      type="button"
-      className="btn quiet"
-      aria-label={label}
-      title={`${label} (Alt+P)`}
-      onClick={() => toggleDock("problems")}
-    >
+    <button type="button" className="btn quiet" aria-label={label} title={title} onClick={() => toggleDock("problems")}>
       <Icon name="problems" />
       {errors > 0 && <span className="count bad">{errors}</span>}
       {errors === 0 && warnings > 0 && <span className="count warn">{warnings}</span>}

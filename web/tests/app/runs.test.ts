@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { progressOf } from "../../src/api/progress";
 import { applyNow, jobCame, onJob, queueCame, running, snapshotCame, useQueue, waiting } from "../../src/api/queue";
 import type { ArtefactInfo, Job } from "../../src/api/types";
+import { seedsOf } from "../../src/app/runner";
 import { inOrder } from "../../src/panels/form/FormResults";
 import { itemsOf } from "../../src/panels/form/items";
 import { declaredValues } from "../../src/panels/inputs";
@@ -121,4 +122,16 @@ test("lists are typed a line each, and numbers stay numbers", () => {
   expect(itemsOf("1\n 2 \n\n18446744073709551615", [0])).toEqual([1, 2, 18446744073709551615n]);
   expect(itemsOf("1\nx", [0])).toBeNull();
   expect(itemsOf("0.5", [0.1])).toEqual([0.5]);
+});
+
+test("the seeds of a run are read from what the recipe writes at seed ports", () => {
+  const port = (name: string, widget: string) => ({ name, widget });
+  const types = new Map([["a@1", { inputs: [port("seed", "seed"), port("steps", "")] }]]) as never;
+  const nodes = {
+    one: { op: "a@1", values: { seed: 18446744073709551615n, steps: 3 } },
+    two: { op: "a@1", values: { seed: "7" } },
+    three: { op: "a@1" },
+    other: { op: "b@1", values: { seed: 5 } },
+  };
+  expect(seedsOf({ nodes }, types)).toEqual({ "one.seed": "18446744073709551615", "two.seed": "7" });
 });

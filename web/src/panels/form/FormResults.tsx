@@ -9,6 +9,7 @@ import { Icon } from "../../app/icons";
 import { useFailures } from "../../app/problems";
 import { reveal } from "../../app/reveal";
 import { showResults } from "../../app/shell";
+import { useShortcut } from "../../app/shortcut";
 import { isPicture } from "../look/kinds";
 import { Media } from "../look/Media";
 
@@ -23,6 +24,7 @@ export function FormResults({ tab, outputs }: { tab: string; outputs: readonly s
 }
 
 function Nothing() {
+  const keys = useShortcut("run.queue");
   return (
     <div className="empty">
       <span className="empty-frame">
@@ -30,7 +32,7 @@ function Nothing() {
       </span>
       <strong>Results appear here</strong>
       <span>
-        Press Queue, or <kbd>Ctrl</kbd> <kbd>Enter</kbd>.
+        Press Queue, or <kbd>{keys}</kbd>.
       </span>
     </div>
   );
