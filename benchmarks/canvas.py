@@ -150,9 +150,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def ours() -> Iterator[Look]:
     """The canvas, with the graph as a saved recipe."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
-        server.save("many", document())
 
         def look(page: Page, fit: bool) -> float:
+            server.clean()
+            server.save("many", document())
             page.context.add_cookies([server.cookie])
             page.goto(server.origin)
             canvas = Canvas(page, server)
