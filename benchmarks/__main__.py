@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 
-ALL = ("startup", "graphs", "cache", "demo", "loading", "sampling", "server")
+ALL = ("startup", "graphs", "cache", "demo", "loading", "sampling", "server", "canvas")
 
 
 def main(names: list[str]) -> int:
