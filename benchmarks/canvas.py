@@ -1,8 +1,8 @@
 """The canvas with 1,000 nodes in Chromium, against React Flow as one gets it (`web/bench`): loading, panning, dragging.
 
 Target: at working zoom (zoom 1) at most 0.4 of React Flow's time an event, and 60 frames a second. With all nodes in
-view ("fit") painting counts, and the plain nodes of the other page are cheaper to paint. An event is one move of the mouse,
-its cost the main thread's time; frames are medians.
+view ("fit") painting counts, and the plain nodes of the other page are cheaper to paint. An event is one move of the
+mouse, its cost the main thread's time; frames are medians.
 """
 
 from __future__ import annotations
