@@ -99,7 +99,7 @@ CARDS = {
         "relu(x + conv(relu(conv(relu(conv(x)))))) with weights `<index>.conv.0`, `.conv.2`, `.conv.4`.",
         "Unconditional: it draws what it likes. All colours, places and sizes come, and as many shapes as there are, "
         "but most objects are blobs between two shapes, and some backgrounds have stains of a second colour: the "
-        "second stage was stopped after 373 steps for want of processor time (`sure shape` beside `real sure shape` "
+        "second stage was stopped after 811 steps for want of processor time (`sure shape` beside `real sure shape` "
         "says how far it got). More steps (`training/README.md`) are what would help.",
         "gan",
         "unconditional-image-generation",
