@@ -58,6 +58,15 @@ class Canvas:
         found: Document = self.server.until(self.document, good, seconds)
         return found
 
+    def moved(self, good: Callable[[Document], Any]) -> Document:
+        """The document after a drag, when no later draft comes: a slow drag is drafted while it lasts."""
+        found = self.changed(good)
+        while True:
+            time.sleep(0.9)
+            if (after := self.document()) == found:
+                return found
+            found = after
+
     def unchanged(self, document: Document) -> None:
         """The document is this one, and stays it for longer than a draft takes."""
         time.sleep(1.2)

@@ -88,7 +88,7 @@ def test_a_node_is_resized_and_keeps_its_size(canvas: Canvas) -> None:
     assert box
     corner = canvas.page.locator(".react-flow__node.selected .nf-grip")
     canvas.drag_by(corner.first, 80, 60)
-    done = canvas.changed(lambda doc: "size" in doc["layout"]["a"])
+    done = canvas.moved(lambda doc: "size" in doc["layout"]["a"])
     assert done["nodes"] == chain()["nodes"]
     size = done["layout"]["a"]["size"]
     canvas.page.reload()
