@@ -137,7 +137,8 @@ export function watchDrafts(): () => void {
       for (const tab of now.tabs) {
         const previous = old.get(tab.id);
         old.delete(tab.id);
-        if (previous === undefined || differs(previous, tab)) changed(tab.id);
+        if (tab.history.held) continue; // a gesture is written when it ends
+        if (previous === undefined || previous.history.held || differs(previous, tab)) changed(tab.id);
       }
       for (const id of old.keys()) closed(id);
       store.rememberWindow(now.tabs, now.active);

@@ -76,8 +76,9 @@ export function watchProblems(): () => void {
       for (const tab of now.tabs) {
         const previous = old.get(tab.id);
         old.delete(tab.id);
+        if (tab.history.held) continue; // a gesture is checked when it ends
         if (previous === undefined) soon(tab.id, 0);
-        else if (previous.recipe !== tab.recipe) soon(tab.id);
+        else if (previous.history.held || previous.recipe !== tab.recipe) soon(tab.id);
       }
       if (old.size === 0) return;
       for (const id of old.keys()) {

@@ -19,7 +19,29 @@ interface Props {
   far?: boolean;
 }
 
-export const Port = memo(function Port({ node, side, name, type, y, linked = true, required, doc, far }: Props) {
+export const Port = memo(function Port(props: Props) {
+  return props.far ? <FarPort {...props} /> : <NearPort {...props} />;
+});
+
+/**
+ * A port from afar: an empty mark at its place, which is all that React Flow measures for wires. A `Handle` listens to
+ * every change of the view, and a thousand nodes have thousands of them.
+ */
+function FarPort({ side, name, y }: Props) {
+  const [end, where] = side === "in" ? (["target", "left"] as const) : (["source", "right"] as const);
+  return (
+    <div
+      className={`react-flow__handle react-flow__handle-${where} nf-port ${end}`}
+      style={{ top: y }}
+      data-handleid={`${side}:${name}`}
+      data-handlepos={where}
+      data-port={`${side}:${name}`}
+      aria-hidden="true"
+    />
+  );
+}
+
+function NearPort({ node, side, name, type, y, linked = true, required, doc }: Props) {
   const info = useType(type);
   const state = useConnecting(portState(`${side}:${node}.${name}`));
   const label = `${name}, ${side === "in" ? "input" : "output"}, ${type}${required && !linked ? ", needed" : ""}`;
@@ -44,7 +66,7 @@ export const Port = memo(function Port({ node, side, name, type, y, linked = tru
         setUi({ menu: { kind: "port", id: node, port: { side, name }, screen, at: [0, 0] } });
       }}
     >
-      {!far && <PortGlyph shape={info.shape} filled={linked || side === "out"} />}
+      <PortGlyph shape={info.shape} filled={linked || side === "out"} />
     </Handle>
   );
-});
+}
