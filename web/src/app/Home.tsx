@@ -4,6 +4,7 @@ import { type FormEvent, useEffect, useState } from "react";
 import * as client from "../api/client";
 import { onWorkflow } from "../api/connect";
 import { address, inWords } from "../api/http";
+import { useQueue } from "../api/queue";
 import type { WorkflowInfo } from "../api/types";
 import { useTabs } from "../commands/store";
 import { setValue } from "../model/edits";
@@ -47,10 +48,16 @@ export function Home() {
       (problem: unknown) => here && setError(inWords(problem)),
     );
     readSaved();
-    const stop = onWorkflow(readSaved);
+    const stops = [
+      onWorkflow(readSaved),
+      // what was written while the events did not come
+      useQueue.subscribe((now, before) => {
+        if (now.connection === "open" && before.connection !== "open") readSaved();
+      }),
+    ];
     return () => {
       here = false;
-      stop();
+      for (const stop of stops) stop();
     };
   }, []);
   const first = templates?.find((template) => template.name === FIRST);
