@@ -110,6 +110,7 @@ def test_a_mask_is_painted_undone_and_stored_as_an_upload(canvas: Canvas) -> Non
     canvas.node("hole").get_by_role("button", name="Paint a mask on path").click()
     painter = canvas.dialog("Paint a mask")
     surface = painter.locator("canvas").last
+    surface.hover()  # waits until it stands still and takes the pointer
     x, y = canvas.centre(surface)
     canvas.drag((x - 30, y), (x + 30, y), steps=10)
     painter.get_by_role("button", name="Undo stroke").click()
