@@ -252,3 +252,13 @@ def _siblings(path: Path) -> list[Path]:
         return sorted(path.parent.iterdir())[:2000]
     except OSError:
         return []
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; 0 if they cannot be looked at."""
+    try:
+        if path.is_file():
+            return path.stat().st_size
+        return sum(os.path.getsize(os.path.join(here, name)) for here, _, names in os.walk(path) for name in names)
+    except OSError:
+        return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,17 +76,10 @@ def models(
 
 
 def _item(label: str, path: Path, roots: tuple[Path, ...]) -> dict[str, Any]:
+    from nodeflow.files import size_of
+
     root = next((str(r) for r in roots if path.is_relative_to(r)), str(path.parent))
-    return {"name": label, "path": str(path), "from": root, "bytes": _bytes(path)}
-
-
-def _bytes(path: Path) -> int:
-    try:
-        if path.is_file():
-            return path.stat().st_size
-        return sum(os.path.getsize(os.path.join(here, name)) for here, _, names in os.walk(path) for name in names)
-    except OSError:
-        return 0
+    return {"name": label, "path": str(path), "from": root, "bytes": size_of(path)}
 
 
 @app.command("fetch")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from aiohttp import web
 from blake3 import blake3
 
-from nodeflow.files import Files
+from nodeflow.files import Files, size_of
 from nodeflow.health import model_folders
 from nodeflow.server.openapi import route
 from nodeflow.server.schema import ModelFileInfo, NodeTypes
@@ -27,7 +26,7 @@ def model_list(files: Files, folders: Iterable[str]) -> list[ModelFileInfo]:
     for folder in folders:
         for name, path in sorted(files.models(folder).items()):
             licence, _ = provenance(path)
-            info = ModelFileInfo(folder=folder, name=name, bytes=_bytes(path), title=_heading(path), licence=licence)
+            info = ModelFileInfo(folder=folder, name=name, bytes=size_of(path), title=_heading(path), licence=licence)
             found.append(info)
     return found
 
@@ -43,15 +42,6 @@ def _heading(path: Path) -> str:
     except OSError:
         return ""
     return next((line[2:].strip()[:200] for line in lines if line.startswith("# ")), "")
-
-
-def _bytes(path: Path) -> int:
-    try:
-        if path.is_file():
-            return path.stat().st_size
-        return sum(os.path.getsize(os.path.join(here, name)) for here, _, names in os.walk(path) for name in names)
-    except OSError:
-        return 0
 
 
 # --- routes ---------------------------------------------------------------------------------------------------------

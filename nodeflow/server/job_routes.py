@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
@@ -12,7 +10,6 @@ from pydantic import Field
 from nodeflow.server.acceptance import accepted
 from nodeflow.server.comparing import compared
 from nodeflow.server.openapi import route
-from nodeflow.server.problem import not_found, refused
 from nodeflow.server.schema import (
     Accepted,
     Cleared,
@@ -28,21 +25,8 @@ from nodeflow.server.schema import (
     Queue,
 )
 from nodeflow.server.services import Services
-from nodeflow.server.tasks import JobConflict, NoSuchJob
-from nodeflow.workflow import Workflow
 
 Limit = Annotated[int, Field(ge=1, le=500)]
-
-
-@contextmanager
-def _statuses() -> Iterator[None]:
-    """What the queue refuses, as HTTP has it."""
-    try:
-        yield
-    except NoSuchJob as error:
-        raise not_found(str(error)) from None
-    except JobConflict as error:
-        raise refused(409, str(error)) from None
 
 
 # --- submitting ---------------------------------------------------------------------------------------------------
@@ -64,23 +48,19 @@ async def jobs(
     services: Services, state: JobState | None = None, before: JobId | None = None, limit: Limit = 50
 ) -> JobPage:
     """The newest jobs first; with state=queued: in the order of the queue."""
-    page: JobPage = await services.queue.page(state, before, limit)
-    return page
+    return await services.queue.page(state, before, limit)
 
 
 @route("GET", "/api/jobs/{id}")
 async def job(services: Services, id: JobId) -> JobDetail:
     """A job with its recipe (inputs written in) and its nodes."""
-    with _statuses():
-        detail: JobDetail = await services.queue.detail(id)
-    return detail
+    return await services.queue.detail(id)
 
 
 @route("GET", "/api/jobs/{id}/workflow", media="application/json")
 async def job_workflow(services: Services, id: JobId) -> web.Response:
     """The recipe that the job ran, its inputs written in, in its saved form."""
-    with _statuses():
-        workflow: Workflow = await services.queue.workflow(id)
+    workflow = await services.queue.workflow(id)
     return web.Response(text=workflow.text(), content_type="application/json")
 
 
@@ -90,32 +70,25 @@ async def job_workflow(services: Services, id: JobId) -> web.Response:
 @route("PATCH", "/api/jobs/{id}", errors=(409,))
 async def change(services: Services, id: JobId, body: JobChange) -> Job:
     """Give a queued job another priority or place."""
-    with _statuses():
-        changed: Job = await services.queue.change(id, body)
-    return changed
+    return await services.queue.change(id, body)
 
 
 @route("DELETE", "/api/jobs/{id}", errors=(409,))
 async def remove(services: Services, id: JobId) -> None:
     """Forget a job that is over. Files in the output folder stay."""
-    with _statuses():
-        await services.queue.remove(id)
+    await services.queue.remove(id)
 
 
 @route("POST", "/api/jobs/{id}/cancel", errors=(409,))
 async def cancel(services: Services, id: JobId) -> Job:
     """Cancel a job that is queued or runs."""
-    with _statuses():
-        cancelled: Job = await services.queue.cancel(id)
-    return cancelled
+    return await services.queue.cancel(id)
 
 
 @route("POST", "/api/jobs/{id}/retry", errors=(409,))
 async def retry(services: Services, id: JobId) -> Job:
     """Queue a failed or cancelled job again. What it had computed is taken from the cache."""
-    with _statuses():
-        queued: Job = await services.queue.retry(id)
-    return queued
+    return await services.queue.retry(id)
 
 
 # --- the queue ----------------------------------------------------------------------------------------------------
@@ -124,22 +97,19 @@ async def retry(services: Services, id: JobId) -> Job:
 @route("GET", "/api/queue")
 async def queue(services: Services) -> Queue:
     """What runs, how much waits, and whether it is paused."""
-    found: Queue = await services.queue.queue()
-    return found
+    return await services.queue.queue()
 
 
 @route("POST", "/api/queue/pause")
 async def pause(services: Services) -> Queue:
     """Start nothing more, also after a restart; what runs goes on."""
-    found: Queue = await services.queue.pause()
-    return found
+    return await services.queue.pause()
 
 
 @route("POST", "/api/queue/resume")
 async def resume(services: Services) -> Queue:
     """Start what is queued."""
-    found: Queue = await services.queue.resume()
-    return found
+    return await services.queue.resume()
 
 
 @route("POST", "/api/queue/clear")
@@ -154,8 +124,5 @@ async def clear(services: Services, running: bool = False) -> Cleared:
 @route("POST", "/api/compare")
 async def compare(services: Services, body: CompareRequest) -> Compared:
     """What differs between two jobs: their recipes, and their results."""
-    sides: list[Any] = []
-    with _statuses():
-        for number in (body.a, body.b):
-            sides.append((await services.queue.get(number), await services.queue.workflow(number)))
+    sides = [(await services.queue.get(n), await services.queue.workflow(n)) for n in (body.a, body.b)]
     return await services.in_engine(compared, services.engine, *sides)

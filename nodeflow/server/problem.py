@@ -1,7 +1,7 @@
 """Errors over HTTP: problem documents (RFC 9457), for every status from 400 on. Never a traceback.
 
-`HTTPProblem` is what handlers raise; the middleware turns it, what the engine raises, aiohttp's own errors and bugs
-into documents. What a bug says goes to the log only.
+`HTTPProblem` is what handlers raise; the middleware turns it, what the engine and the queue raise, aiohttp's own errors
+and bugs into documents. What a bug says goes to the log only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from nodeflow.cache.errors import BadBlob, StoreError
 from nodeflow.problems import Problem, ProblemsError
 from nodeflow.server.schema import ProblemDocument, ProblemItem
+from nodeflow.server.tasks import JobConflict, NoSuchJob
 
 LOG = logging.getLogger("nodeflow.server")
 MEDIA = "application/problem+json"
@@ -95,6 +96,10 @@ def of_exception(error: Exception) -> HTTPProblem:
         status = error.status
         kept = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return HTTPProblem(status, http.HTTPStatus(status).phrase, headers=kept)
+    if isinstance(error, NoSuchJob):
+        return not_found(str(error))
+    if isinstance(error, JobConflict):
+        return refused(409, str(error))
     if isinstance(error, BadBlob):
         return HTTPProblem(404, "Not found", "it is not kept any more")
     if isinstance(error, StoreError):

@@ -12,7 +12,7 @@ import mmap
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 from aiohttp import web
 from blake3 import blake3
@@ -67,9 +67,9 @@ async def _receive(body: Incoming, temporary: Path) -> str:
     return hasher.hexdigest()
 
 
-def _sync(file: object) -> None:
-    file.flush()  # type: ignore[attr-defined]
-    os.fsync(file.fileno())  # type: ignore[attr-defined]
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _keep(shelf: Shelf, temporary: Path, digest: str, name: str) -> Upload:

@@ -10,6 +10,7 @@ import { ago, valueText } from "./format";
 import { Icon } from "./icons";
 import { setPaused } from "./runner";
 import { MenuButton } from "./ui/Menu";
+import { ProgressBar } from "./ui/ProgressBar";
 
 /** Rows beyond this are only counted: a sweep may hold thousands. */
 const SHOWN = 100;
@@ -102,27 +103,10 @@ function RunningRow({ job }: { job: Job }) {
           {perCent(share)}% · step {finished} of {job.steps}
           {job.cached_steps > 0 && ` · ${job.cached_steps} cached`}
         </p>
-        <div
-          className="bar"
-          role="progressbar"
-          aria-label={`Job ${job.id}`}
-          aria-valuemin={0}
-          aria-valuemax={100}
-          aria-valuenow={perCent(share)}
-        >
-          <span style={{ transform: `scaleX(${share})` }} />
-        </div>
+        <ProgressBar label={`Job ${job.id}`} share={share} />
       </div>
       <div className="run-actions">
-        <button
-          type="button"
-          className="btn quiet small icon"
-          aria-label={`Cancel job ${job.id}`}
-          title="Cancel"
-          onClick={() => void cancelJob(job)}
-        >
-          <Icon name="stop" size={12} />
-        </button>
+        <CancelButton job={job} icon="stop" />
       </div>
     </li>
   );
@@ -191,16 +175,22 @@ function WaitingRow({ job, place, first, dragged, onDrag, onDrop }: WaitingProps
         >
           <Icon name="more" />
         </MenuButton>
-        <button
-          type="button"
-          className="btn quiet small icon"
-          aria-label={`Cancel job ${job.id}`}
-          title="Cancel"
-          onClick={() => void cancelJob(job)}
-        >
-          <Icon name="close" size={12} />
-        </button>
+        <CancelButton job={job} icon="close" />
       </div>
     </li>
+  );
+}
+
+function CancelButton({ job, icon }: { job: Job; icon: "stop" | "close" }) {
+  return (
+    <button
+      type="button"
+      className="btn quiet small icon"
+      aria-label={`Cancel job ${job.id}`}
+      title="Cancel"
+      onClick={() => void cancelJob(job)}
+    >
+      <Icon name={icon} size={12} />
+    </button>
   );
 }

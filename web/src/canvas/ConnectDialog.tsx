@@ -1,8 +1,7 @@
 /** Wiring without a pointer: every connection that the selected node could have, in words, to search and pick. */
 
-import { useId, useMemo, useRef, useState } from "react";
+import { useMemo } from "react";
 import { useCatalogue } from "../api/catalogue";
-import { Dialog } from "../app/ui/Dialog";
 import { announce } from "../commands/announce";
 import { editView } from "../commands/store";
 import { connect } from "../model/links";
@@ -10,6 +9,7 @@ import { type Fit, outputType, portsOf } from "../model/ports";
 import { type End, endText, own } from "../model/recipe";
 import { targetsOf } from "./connecting";
 import { rank } from "./fuzzy";
+import { SearchDialog } from "./SearchDialog";
 import { type Scope, scopeOf } from "./selection";
 import { currentView, setUi, useUi } from "./ui";
 
@@ -60,17 +60,11 @@ export function ConnectDialog({ tab }: { tab: string }) {
 const SHOWN = 60;
 
 function ConnectBox({ tab, node }: { tab: string; node: string }) {
-  const [query, setQuery] = useState("");
-  const [at, setAt] = useState(0);
-  const name = useId();
-  const list = useRef<HTMLDivElement>(null);
   const known = useCatalogue();
   const choices = useMemo(() => {
     const here = scopeOf(tab);
     return here ? choicesFor(here, node, known) : [];
   }, [tab, node, known]);
-  const found = rank(query, choices, (c) => [`${endText(c.from)} ${endText(c.to)}`, c.type]).slice(0, SHOWN);
-  const chosen = Math.min(at, found.length - 1);
   const close = () => {
     setUi({ connecting: "" });
     currentView()?.focus();
@@ -81,59 +75,29 @@ function ConnectBox({ tab, node }: { tab: string; node: string }) {
     const done = editView(tab, "Connect", (scope) => connect(scope, choice.from, choice.to, choice.fit));
     if (done) announce(`Connected ${endText(choice.from)} to ${endText(choice.to)}`);
   };
-  const go = (to: number) => {
-    setAt(to);
-    requestAnimationFrame(() =>
-      list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }),
-    );
-  };
   return (
-    <Dialog title={`Connect ${node}`} onClose={close}>
-      <input
-        autoFocus
-        className="field"
-        role="combobox"
-        aria-expanded="true"
-        aria-controls={name}
-        aria-activedescendant={found[chosen] ? `${name}-${chosen}` : undefined}
-        aria-label="Search connections"
-        placeholder="Which wire?"
-        value={query}
-        onChange={(event) => {
-          setQuery(event.target.value);
-          setAt(0);
-        }}
-        onKeyDown={(event) => {
-          if (event.key === "ArrowDown") go(Math.min(found.length - 1, chosen + 1));
-          else if (event.key === "ArrowUp") go(Math.max(0, chosen - 1));
-          else if (event.key === "Enter") pick(found[chosen]);
-          else return;
-          event.preventDefault();
-        }}
-      />
-      <div role="listbox" id={name} ref={list} aria-label="Connections" className="nf-commands">
-        {found.map((choice, i) => (
-          // biome-ignore lint/a11y/useFocusableInteractive: the field keeps the focus, by aria-activedescendant
-          // biome-ignore lint/a11y/useKeyWithClickEvents: keys are the field's
-          <div
-            key={`${endText(choice.from)} ${endText(choice.to)}`}
-            id={`${name}-${i}`}
-            role="option"
-            aria-selected={i === chosen}
-            onPointerMove={() => setAt(i)}
-            onClick={() => pick(choice)}
-          >
-            <span>
-              {endText(choice.from)} → {endText(choice.to)}
-            </span>
-            <small>
-              {choice.type}
-              {choice.taken && choice.fit === "one" ? ", replaces a wire" : ""}
-            </small>
-          </div>
-        ))}
-        {found.length === 0 && <p className="nf-options-empty">No wire fits.</p>}
-      </div>
-    </Dialog>
+    <SearchDialog
+      title={`Connect ${node}`}
+      search="Search connections"
+      placeholder="Which wire?"
+      list="Connections"
+      find={(query) => rank(query, choices, (c) => [`${endText(c.from)} ${endText(c.to)}`, c.type]).slice(0, SHOWN)}
+      idOf={(choice) => `${endText(choice.from)} ${endText(choice.to)}`}
+      none={() => "No wire fits."}
+      onPick={pick}
+      onClose={close}
+    >
+      {(choice) => (
+        <>
+          <span>
+            {endText(choice.from)} → {endText(choice.to)}
+          </span>
+          <small>
+            {choice.type}
+            {choice.taken && choice.fit === "one" ? ", replaces a wire" : ""}
+          </small>
+        </>
+      )}
+    </SearchDialog>
   );
 }

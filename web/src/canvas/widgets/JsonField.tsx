@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { readJson, type Value, writeJson } from "../../model/json";
 import { itemType } from "../../model/ports";
+import { FieldLabel } from "./FieldLabel";
 import type { FieldProps } from "./Widget";
 
 /** What someone typed as a value; undefined if it is none. `1, 2, 3` is a list where one is wanted. */
@@ -39,11 +40,7 @@ export function JsonField({ id, port, label, look, value, current, hint, problem
   const wrong = draft !== null && draft.trim() !== "" && typedValue(draft, type) === undefined;
   return (
     <div className="nf-field nf-text nodrag">
-      {look === "node" && (
-        <label className="nf-label" htmlFor={id}>
-          {label}
-        </label>
-      )}
+      <FieldLabel id={id} label={label} look={look} />
       <input
         id={id}
         className="nf-value mono"

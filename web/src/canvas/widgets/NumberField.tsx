@@ -5,6 +5,7 @@
 
 import { type KeyboardEvent, type PointerEvent, useRef, useState } from "react";
 import type { InputPort } from "../../api/types";
+import { FieldLabel } from "./FieldLabel";
 import type { FieldProps } from "./Widget";
 
 const PIXELS_A_STEP = 5;
@@ -109,11 +110,7 @@ export function NumberField({ id, port, label, look, current, hint, problem, onC
       {share !== null && share > 0 && (
         <span className="nf-fill" style={{ width: `${Math.min(1, Math.max(0, share)) * 100}%` }} />
       )}
-      {look === "node" && (
-        <label className="nf-label" htmlFor={id}>
-          {label}
-        </label>
-      )}
+      <FieldLabel id={id} label={label} look={look} />
       <input
         ref={input}
         id={id}

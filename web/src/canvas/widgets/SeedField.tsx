@@ -3,6 +3,7 @@
 import { useState } from "react";
 import type { SeedMode } from "../../model/layout";
 import { drawSeed, integerOf, integerValue } from "../../model/seeds";
+import { FieldLabel } from "./FieldLabel";
 import type { FieldProps } from "./Widget";
 
 const LARGEST = 2n ** 64n - 1n;
@@ -18,11 +19,7 @@ export function SeedField({ id, label, look, current, hint, problem, onChange, s
   const put = (next: bigint) => onChange(integerValue(next < 0n ? 0n : next > LARGEST ? LARGEST : next));
   return (
     <div className="nf-field nf-seed nodrag">
-      {look === "node" && (
-        <label className="nf-label" htmlFor={id}>
-          {label}
-        </label>
-      )}
+      <FieldLabel id={id} label={label} look={look} />
       <input
         id={id}
         className="nf-value"

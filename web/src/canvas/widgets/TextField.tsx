@@ -1,17 +1,14 @@
 /** Text: one line, or several. Only a focused text takes the wheel. */
 
 import { useState } from "react";
+import { FieldLabel } from "./FieldLabel";
 import type { FieldProps } from "./Widget";
 
 export function TextField({ id, port, label, look, current, hint, problem, onChange }: FieldProps) {
   const optional = !port.required && port.default === null;
   return (
     <div className="nf-field nf-text nodrag">
-      {look === "node" && (
-        <label className="nf-label" htmlFor={id}>
-          {label}
-        </label>
-      )}
+      <FieldLabel id={id} label={label} look={look} />
       <input
         id={id}
         className="nf-value"
@@ -32,11 +29,7 @@ export function TextArea({ id, port, label, look, current, hint, problem, onChan
   const [focused, setFocused] = useState(false);
   return (
     <div className="nf-area nodrag" data-look={look}>
-      {look === "node" && (
-        <label className="nf-label" htmlFor={id}>
-          {label}
-        </label>
-      )}
+      <FieldLabel id={id} label={label} look={look} />
       <textarea
         id={id}
         className={focused ? "nowheel" : ""}

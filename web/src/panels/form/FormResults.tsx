@@ -10,6 +10,7 @@ import { useFailures } from "../../app/problems";
 import { reveal } from "../../app/reveal";
 import { showResults } from "../../app/shell";
 import { useShortcut } from "../../app/shortcut";
+import { ProgressBar } from "../../app/ui/ProgressBar";
 import { isPicture } from "../look/kinds";
 import { Media } from "../look/Media";
 
@@ -86,18 +87,7 @@ function Status({ job }: { job: Job }) {
           {job.cached_steps === job.steps ? "all from the cache" : `${job.cached_steps} of ${job.steps} steps cached`}
         </span>
       )}
-      {job.state === "running" && (
-        <div
-          className="bar"
-          role="progressbar"
-          aria-label="Progress"
-          aria-valuemin={0}
-          aria-valuemax={100}
-          aria-valuenow={perCent(share)}
-        >
-          <span style={{ transform: `scaleX(${share})` }} />
-        </div>
-      )}
+      {job.state === "running" && <ProgressBar label="Progress" share={share} />}
     </div>
   );
 }

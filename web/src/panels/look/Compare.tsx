@@ -1,6 +1,6 @@
 /** Two pictures as one: a wipe slider over both, or side by side with linked zoom; and what differs, in words. */
 
-import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useEffect, useState } from "react";
 import { artefactAddress, compare } from "../../api/client";
 import { inWords } from "../../api/http";
 import { useQueue } from "../../api/queue";
@@ -10,8 +10,9 @@ import { Icon } from "../../app/icons";
 import { useJobInputs } from "../inputs";
 import { differences } from "./differences";
 import { FullScreen } from "./FullScreen";
+import { usePictureView, ZoomTools } from "./usePictureView";
 import { ZoomPane } from "./ZoomPane";
-import { atScale, FIT, type Size, type View } from "./zoom";
+import { FIT } from "./zoom";
 
 interface Props {
   a: ArtefactInfo;
@@ -21,11 +22,8 @@ interface Props {
 
 export function Compare({ a, b, onClose }: Props) {
   const [mode, setMode] = useState<"wipe" | "side">("wipe");
-  const [view, setView] = useState<View>(FIT);
+  const { view, setView, told, one } = usePictureView();
   const [wipe, setWipe] = useState(0.5);
-  const [sizes, setSizes] = useState<{ pane: Size; picture: Size } | null>(null);
-  const told = useCallback((pane: Size, picture: Size) => setSizes({ pane, picture }), []);
-  const one = () => sizes && setView(atScale(sizes.pane, sizes.picture, view, 1 / window.devicePixelRatio));
   const keys = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "1") one();
@@ -65,18 +63,7 @@ export function Compare({ a, b, onClose }: Props) {
               <Icon name="compare" /> Side by side
             </button>
           </fieldset>
-          <button type="button" className="btn quiet" onClick={one} title="One pixel for one (1)">
-            1:1
-          </button>
-          <button
-            type="button"
-            className="btn quiet icon"
-            aria-label="Fit"
-            title="Fit (0)"
-            onClick={() => setView(FIT)}
-          >
-            <Icon name="fit" />
-          </button>
+          <ZoomTools one={one} setView={setView} />
         </>
       }
       side={<Differences a={a} b={b} />}

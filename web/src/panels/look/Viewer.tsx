@@ -1,6 +1,6 @@
 /** A result in full size: arrows go through the others, Escape closes, 1 shows one pixel for one without smoothing. */
 
-import { type KeyboardEvent, useCallback, useEffect, useState } from "react";
+import { type KeyboardEvent, useEffect } from "react";
 import { artefactAddress, downloadAddress } from "../../api/client";
 import { useQueue } from "../../api/queue";
 import type { ArtefactInfo } from "../../api/types";
@@ -12,8 +12,9 @@ import { reopenJob } from "../runs";
 import { FullScreen } from "./FullScreen";
 import { isPicture } from "./kinds";
 import { Media } from "./Media";
+import { usePictureView, ZoomTools } from "./usePictureView";
 import { ZoomPane } from "./ZoomPane";
-import { atScale, FIT, type Size, type View } from "./zoom";
+import { FIT } from "./zoom";
 
 interface Props {
   items: readonly ArtefactInfo[];
@@ -25,16 +26,13 @@ interface Props {
 }
 
 export function Viewer({ items, index, onIndex, onClose, onCompare }: Props) {
-  const [view, setView] = useState<View>(FIT);
-  const [sizes, setSizes] = useState<{ pane: Size; picture: Size } | null>(null);
-  const told = useCallback((pane: Size, picture: Size) => setSizes({ pane, picture }), []);
+  const { view, setView, told, one } = usePictureView();
   const item = items[index];
   const digest = item?.digest;
   // biome-ignore lint/correctness/useExhaustiveDependencies: another picture starts at the fitting view
   useEffect(() => setView(FIT), [digest]);
   if (item === undefined) return null;
   const step = (by: number) => onIndex(Math.min(items.length - 1, Math.max(0, index + by)));
-  const one = () => sizes && setView(atScale(sizes.pane, sizes.picture, view, 1 / window.devicePixelRatio));
   const keys = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "ArrowRight" || event.key === "ArrowDown") step(1);
@@ -57,22 +55,7 @@ export function Viewer({ items, index, onIndex, onClose, onCompare }: Props) {
           <span className="hint tabular" aria-live="polite">
             {index + 1} of {items.length}
           </span>
-          {picture && (
-            <>
-              <button type="button" className="btn quiet" onClick={one} title="One pixel for one (1)">
-                1:1
-              </button>
-              <button
-                type="button"
-                className="btn quiet icon"
-                aria-label="Fit"
-                title="Fit (0)"
-                onClick={() => setView(FIT)}
-              >
-                <Icon name="fit" />
-              </button>
-            </>
-          )}
+          {picture && <ZoomTools one={one} setView={setView} />}
         </>
       }
       side={<Facts item={item} onClose={onClose} onCompare={onCompare} />}

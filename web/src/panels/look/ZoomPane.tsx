@@ -1,6 +1,7 @@
 /** A pane that shows a picture at a view: wheel and pinch zoom at the pointer, a drag moves, pixels stay square. */
 
-import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
+import { useSize } from "./useSize";
 import { panned, place, type Size, type View, zoomedAt } from "./zoom";
 
 interface Props {
@@ -19,22 +20,12 @@ interface Props {
 
 export function ZoomPane({ src, alt, size, view, onView, onSizes, clipLeft, children }: Props) {
   const frame = useRef<HTMLDivElement>(null);
-  const [pane, setPane] = useState<Size>({ width: 0, height: 0 });
+  const pane = useSize(frame);
   const [natural, setNatural] = useState<Size>(size);
   const picture = size.width > 0 ? size : natural;
   const pointers = useRef(new Map<number, { x: number; y: number }>());
   const now = useRef({ pane, picture, view });
   now.current = { pane, picture, view };
-
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (element === null) return;
-    const measure = () => setPane({ width: element.clientWidth, height: element.clientHeight });
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   useEffect(() => {
     if (pane.width > 0 && picture.width > 0) onSizes?.(pane, picture);

@@ -8,7 +8,8 @@ import { inWords } from "../../api/http";
 import { Icon } from "../../app/icons";
 import { toast } from "../../app/toasts";
 import { FullScreen } from "../look/FullScreen";
-import { FIT, panned, place, type Size, type View, zoomedAt } from "../look/zoom";
+import { useSize } from "../look/useSize";
+import { FIT, panned, place, type View, zoomedAt } from "../look/zoom";
 import { draw, type Mark, marked, NO_MARKS, remarked, type Stroke, unmarked } from "./marks";
 import { closeMaskPainter, type MaskJob, useMaskPainter } from "./open";
 import { maskOf, readPicture, storeMask } from "./picture";
@@ -165,7 +166,7 @@ function Easel({ picture, mask, tool, size, onStroke }: EaselProps) {
   const frame = useRef<HTMLDivElement>(null);
   const under = useRef<HTMLCanvasElement>(null);
   const ring = useRef<HTMLSpanElement>(null);
-  const [pane, setPane] = useState<Size>({ width: 0, height: 0 });
+  const pane = useSize(frame);
   const [view, setView] = useState<View>(FIT);
   const stroke = useRef<Point[] | null>(null);
   const pointers = useRef(new Map<number, Point>());
@@ -176,13 +177,6 @@ function Easel({ picture, mask, tool, size, onStroke }: EaselProps) {
     const opaque = new Uint8ClampedArray(picture.data);
     for (let at = 3; at < opaque.length; at += 4) opaque[at] = 255;
     under.current?.getContext("2d")?.putImageData(new ImageData(opaque, picture.width, picture.height), 0, 0);
-    const element = frame.current;
-    if (element === null) return;
-    const measure = () => setPane({ width: element.clientWidth, height: element.clientHeight });
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
   }, [picture]);
 
   useEffect(() => {
