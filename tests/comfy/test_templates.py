@@ -1,7 +1,6 @@
-"""ComfyUI's official workflows, if their package is installed: all are read, without loss, each with its report.
+"""ComfyUI's official workflows: all are read, without loss, each with its report.
 
-The package (MIT, 31 MB) is no part of this repository: `pip install comfyui-workflow-templates-json==0.1.123`, here or
-into a folder that NODEFLOW_COMFY_TEMPLATES names.
+Their package (MIT, 31 MB unpacked) comes with the test extra; NODEFLOW_COMFY_TEMPLATES may name a folder that has it.
 """
 
 from __future__ import annotations
