@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # one run at a time: threads that spin cost more than they bring (docs/decisions/0003-threads.md)
 export OMP_WAIT_POLICY ?= PASSIVE
+# two processes for the tests, each takes whole files, in order; PARALLEL= runs them one after another
+PARALLEL ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install web demo test test-slow test-browser lint lint-web docs bench parity fuzz eval-models clean
 
@@ -31,10 +33,10 @@ demo: install ## draw a picture from a prompt: output/demo.png
 	$(BIN)/nodeflow run workflows/text-to-image.json --out output/demo.png
 
 test: install ## run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
 test-slow: install ## run the long tests too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-browser: web ## run the canvas's tests (in Chromium: apt-get install chromium, or NODEFLOW_CHROMIUM=/path)
 	$(BIN)/python -m pytest tests/browser

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.canvas import Canvas
@@ -45,8 +46,13 @@ def chromium() -> str | None:
 
 
 @pytest.fixture(scope="package")
-def assets() -> None:
-    """The canvas as `web/` has it now: built by `make install`, or here if it has changed since."""
+def assets(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The canvas as `web/` has it now: built by `make install`, or here, once, if it has changed since."""
+    with FileLock(tmp_path_factory.getbasetemp().parent / "canvas.lock"):
+        build()
+
+
+def build() -> None:
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     assert spec is not None
     assert spec.loader is not None
