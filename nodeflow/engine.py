@@ -31,6 +31,7 @@ from nodeflow.registry import Catalogue, installed
 from nodeflow.rules import Checked
 from nodeflow.settings import Settings
 from nodeflow.steps import Plan
+from nodeflow.types import Artefact
 from nodeflow.weights import WeightsPool
 from nodeflow.workflow import Workflow
 
@@ -51,6 +52,7 @@ class Run:
     outcome: Outcome
     files: dict[str, list[Path]] = field(default_factory=dict)
     published: list[Published] = field(default_factory=list)
+    shown: list[tuple[str, Artefact]] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -93,7 +95,10 @@ FREE_FLOOR = 1 << 30
 
 
 class KeptResults:
-    """The cache, except that a result which names files counts only if the store still has them, whole."""
+    """The cache, except that a result which names files counts only if the store still has them, whole.
+
+    They are touched, so that no sweep takes them from the run that uses them.
+    """
 
     def __init__(self, cache: Cache, store: BlobStore) -> None:
         self.cache = cache
@@ -105,6 +110,7 @@ class KeptResults:
         outputs: dict[str, Any] | None = self.cache.get(key)
         try:
             for artefact in artefacts_in(outputs or {}):
+                self.store.touch(artefact.digest)
                 self.store.read(artefact.digest)
         except BadBlob:
             return None
@@ -223,6 +229,7 @@ class Engine:
         fail_fast: bool = False,
         record: bool = True,
         lock: str = "",
+        show: bool = False,
     ) -> Run:
         """Run a recipe to its end.
 
@@ -232,6 +239,7 @@ class Engine:
             values: whether the outputs' values are wanted in memory.
             on_plan: called with the plan (exports included) before anything runs.
             lock: digest of the lock that the recipe was compared with; pictures carry it.
+            show: keep what nodes show without saving it (`image/preview`); `Run.shown` has it.
 
         Raises:
             ProblemsError: if the recipe has problems. StoreError: if results cannot be written.
@@ -246,7 +254,8 @@ class Engine:
             from nodeflow.share.signing import sealing
 
             seal = sealing(self.settings, planner, plan)
-        publisher = Publisher(self.artefacts, out or self.settings.output, workflow, plan, exports, lock, known, seal)
+        folder = out or self.settings.output
+        publisher = Publisher(self.artefacts, folder, workflow, plan, exports, lock, known, seal, show)
         publisher.check_writable()
         if on_plan is not None:
             on_plan(plan)
@@ -270,7 +279,7 @@ class Engine:
         files = publisher.publish()
         if recorder is not None:
             recorder.finish(outcome, publisher.published)
-        return Run(outcome, files, publisher.published)
+        return Run(outcome, files, publisher.published, publisher.shown)
 
     def _warn(self, message: str) -> None:
         self.warnings.append(CacheWarning("record", None, message))

@@ -1,7 +1,8 @@
 """Publishing: what a run made gets a readable name in the output folder, with the recipe inside.
 
 Artefacts are kept by content in the store first; a full or unwritable output folder loses nothing. Pictures get the
-recipe, the run's versions and the result's key embedded, so that `nodeflow run picture.png` makes them again.
+recipe, the run's versions and the result's key embedded, so that `nodeflow run picture.png` makes them again. What a
+node only shows (`image/preview`) is kept in the store and gets no file.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any
 
 from nodeflow.artefacts import SUFFIXES, Artefacts, safe_stem
 from nodeflow.cache import BlobStore, StoreError
-from nodeflow.errors import NodeflowError
+from nodeflow.errors import NodeError, NodeflowError
 from nodeflow.executor import NodeFailure
+from nodeflow.export import SUFFIXES as EXPORT_SUFFIXES
+from nodeflow.export import Encoded, encode
 from nodeflow.problems import ProblemsError
 from nodeflow.share.embed import embed, is_picture
 from nodeflow.steps import Plan, Step
@@ -25,6 +28,8 @@ from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
 
 FILE_SUFFIXES = {*SUFFIXES.values(), ".jpeg"}
+MAX_SHOWN = 16
+"""So many pictures of a batch are kept of what a node shows."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Publisher:
 
     out: a folder, or a file's name (with the ending of a kind of file) for a run with a single output; the file gets
     the ending of what it is. exports: the export step of each declared output. lock: digest of the lock that the run
-    was held to. versions: of what is installed. seal: the last thing done to a picture's bytes (signing).
+    was held to. versions: of what is installed. seal: the last thing done to a picture's bytes (signing). shows: keep
+    what nodes show as well; it is in `shown` with the id of the node's step.
     """
 
     store: BlobStore
@@ -54,14 +60,19 @@ class Publisher:
     lock: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     seal: Callable[[bytes], bytes] | None = None
+    shows: bool = False
     published: list[Published] = field(default_factory=list)
+    shown: list[tuple[str, Artefact]] = field(default_factory=list)
     _folders: dict[tuple[str, ...], Artefacts] = field(default_factory=dict)
     _found: dict[str, tuple[Step, list[Artefact]]] = field(default_factory=dict)
+    _looks: dict[tuple[str, str], list[Encoded]] = field(default_factory=dict)
 
     def after(self, step: Step, outputs: dict[str, Any], seconds: float, cached: bool) -> None:
         if step.op.effects or step.op.name == "engine/export":
             # by key, not by number: steps of sub-workflows have numbers of their own
             self._found[step.key] = step, artefacts_in(outputs)
+            if self.shows and not self._found[step.key][1]:
+                self._looks[step.id, step.key] = look_of(outputs)
 
     def failed(self, step: Step, failure: NodeFailure) -> None:
         pass
@@ -94,7 +105,15 @@ class Publisher:
                     path = folder.output / shown.name
                 files.setdefault(output or step.id, []).append(path)
                 self.published.append(Published(output or step.id, step.key, shown, path))
+        for (node, key), looks in sorted(self._looks.items()):
+            self.shown += [(node, self._kept(node, look, key)) for look in looks]
         return files
+
+    def _kept(self, node: str, look: Encoded, key: str) -> Artefact:
+        """What a node shows, in the store and in no folder."""
+        data = self._carrying(look.data, key) if is_picture(look.data) else look.data
+        name = safe_stem(node.rpartition("/")[2]) + EXPORT_SUFFIXES[look.media]
+        return Artefact(self.store.put(data), look.media, name, len(data))
 
     def check_writable(self) -> None:
         """See before the run whether its files can be written.
@@ -150,3 +169,14 @@ def artefacts_in(outputs: Mapping[str, Any]) -> list[Artefact]:
     """The artefacts among a step's outputs, also in lists."""
     made = (a for value in outputs.values() for a in (value if isinstance(value, list) else [value]))
     return [a for a in made if isinstance(a, Artefact)]
+
+
+def look_of(outputs: Mapping[str, Any]) -> list[Encoded]:
+    """What a node shows that saves no file: its first output, if it can be looked at; the first pictures of a batch."""
+    value = next(iter(outputs.values()), None)
+    if value is None:
+        return []
+    try:
+        return encode(value[:MAX_SHOWN] if hasattr(value, "untyped_storage") else value)[:MAX_SHOWN]
+    except NodeError:
+        return []

@@ -13,6 +13,7 @@ import ast
 import contextlib
 import faulthandler
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,9 +23,11 @@ from typing import IO, Any, Final
 
 from nodeflow.engine import Engine, Run
 from nodeflow.errors import NodeflowError
+from nodeflow.keys import Ref
 from nodeflow.server import frames
 from nodeflow.server.blackbox import BlackBox
 from nodeflow.server.reporting import Feed, resident_bytes
+from nodeflow.steps import Plan
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
 
@@ -35,6 +38,7 @@ MAX_ERRORS: Final = 20
 MAX_TIMES: Final = 200
 """So many times an op are told for the metrics."""
 
+_INDEX: Final = re.compile(r"\[\d+\]")
 _PICTURES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 
@@ -92,6 +96,7 @@ class Worker:
             on_plan=self.feed.begin,
             on_event=self.feed.take,
             cancel=cancel,
+            show=True,
         )
         self.feed.finish(run.outcome)
         error = "\n".join(f"{failure.node}: {failure.message}" for failure in run.failures[:MAX_ERRORS])
@@ -109,20 +114,24 @@ class Worker:
         return {"weights": weights, "tiers": tiers, "misses": stats.misses, "memory": resident_bytes()}
 
     def _artefacts(self, run: Run) -> list[dict[str, Any]]:
-        """What the run published, as `schema.ArtefactInfo` has it."""
+        """What the run published and what its nodes show, as `schema.ArtefactInfo` has it."""
         plan = run.outcome.plan
         exports = {step.key for step in plan.steps if step.id.startswith("export:")}
+        made = [
+            (x.output, source_of(plan, x.output) if x.key in exports else innermost(x.output), x.path.name, x.artefact)
+            for x in run.published
+        ]
+        there = {node for _, node, _, _ in made}  # a declared output of what a node shows is the same once more
+        looks = [(step, innermost(step), artefact.name, artefact) for step, artefact in run.shown]
+        made += [look for look in looks if look[1] not in there]
         counts: dict[str, int] = {}
         found = []
-        for item in run.published:
-            place = counts[item.output] = counts.get(item.output, -1) + 1
-            link = plan.workflow.outputs.get(item.output, "") if item.key in exports else ""
-            node = link.partition(".")[0] or item.output.partition("/")[0].partition("[")[0]
-            width, height = self._size(item.artefact)
+        for output, node, name, artefact in made:
+            place = counts[output] = counts.get(output, -1) + 1
+            width, height = self._size(artefact)
             found.append(
-                {"output": item.output, "node": node, "index": place, "name": item.path.name, "width": width,
-                 "height": height, "digest": item.artefact.digest, "media_type": item.artefact.media,
-                 "bytes": item.artefact.size}
+                {"output": output, "node": node, "index": place, "name": name, "width": width, "height": height,
+                 "digest": artefact.digest, "media_type": artefact.media, "bytes": artefact.size}
             )  # fmt: skip
         return found
 
@@ -135,6 +144,19 @@ class Worker:
                 width, height = picture.size
                 return int(width), int(height)
         return 0, 0
+
+
+def innermost(step: str) -> str:
+    """The node that a step is of, with the nodes that lead to it: `sub/save` of `sub[3]/save`."""
+    return _INDEX.sub("", step)
+
+
+def source_of(plan: Plan, output: str) -> str:
+    """The node that makes a declared output, as `innermost` says it: of a subgraph the node in it."""
+    node = plan.workflow.outputs.get(output, "").partition(".")[0]
+    source = plan.outputs.get(output)
+    step = innermost(plan.steps[source.step].id) if isinstance(source, Ref) else ""
+    return step if step.startswith(node + "/") else node
 
 
 def _short(identity: str) -> str:

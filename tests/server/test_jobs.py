@@ -18,6 +18,7 @@ from nodeflow.server.schema import JobChange, JobRequest, Snapshot
 from nodeflow.server.services import server_engine
 from nodeflow.server.store import JobStore
 from nodeflow.server.tasks import JobConflict
+from nodeflow.share.embed import extract
 from tests.server.queueing import Bench, bench, home, recipe, run_async, settings_in, until
 
 __all__ = ["home"]  # a fixture
@@ -87,6 +88,41 @@ def test_inputs_are_written_in_and_the_same_again_is_cached(home: Path) -> None:
             assert detail.workflow["nodes"]["a"]["values"] == {"text": "moon"}
             assert detail.nodes["a"].state == "cached"
             assert detail.job.inputs == {"text": "moon"}
+
+    run_async(main())
+
+
+def test_what_nodes_show_is_kept_without_a_file_also_when_cached_and_in_subgraphs(home: Path) -> None:
+    black = ("image/empty@1", {"width": 8, "height": 4})
+    wide = ("image/empty@1", {"width": 16, "height": 4})
+    inner = recipe({"wide": wide, "look": ("image/preview@1", {"image": "@wide.image"})}, {"image": "wide.image"})
+    nodes = {
+        "black": black,
+        "look": ("image/preview@1", {"image": "@black.image"}),
+        "same": ("image/preview@1", {"image": "@look.image"}),
+        "note": ("value/show@1", {"value": 3}),
+        "sub": ("workflow:inner", {}),
+    }
+
+    async def main() -> None:
+        async with bench(home) as b:
+            for _ in range(2):
+                await b.submit(nodes, {"image": "sub.image", "same": "same.image"}, definitions={"inner": inner})
+            first, second = await b.finished(1), await b.finished(2)
+            made = [(a.output, a.node, a.name, a.width, a.height) for a in first.artefacts]
+            assert made == [
+                ("image", "sub/wide", "image.png", 16, 4),
+                ("same", "same", "same.png", 8, 4),
+                ("look", "look", "look.png", 8, 4),
+                ("note", "note", "note.txt", 0, 0),
+                ("sub/look", "sub/look", "look.png", 16, 4),
+            ]
+            assert (await b.queue.detail(2)).nodes["look"].state == "cached"
+            assert [a.digest for a in second.artefacts] == [a.digest for a in first.artefacts]
+            blobs = BlobStore(home / "artefacts")
+            assert blobs.read(first.artefacts[3].digest) == b"3"
+            assert extract(blobs.read(first.artefacts[2].digest))["recipe"]["title"] == "Test"
+            assert [path.name for path in sorted((home / "output").iterdir())] == ["image.png", "same.png"]
 
     run_async(main())
 

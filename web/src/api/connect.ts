@@ -6,6 +6,7 @@ import { EventStream } from "./events";
 import { address } from "./http";
 import * as live from "./live";
 import * as queue from "./queue";
+import { resultsGone } from "./results";
 import type { ServerEvent } from "./types";
 
 type WorkflowListener = (name: string, etag: string) => void;
@@ -41,6 +42,13 @@ function eventCame(event: ServerEvent): void {
     case "job-removed":
       queue.jobGone(event.job);
       live.jobRemoved(event.job);
+      resultsGone(event.job);
+      break;
+    case "jobs-removed":
+      for (const job of event.jobs) {
+        queue.jobGone(job);
+        live.jobRemoved(job);
+      }
       break;
     case "queue":
       queue.queueCame(event.paused, event.queued);

@@ -5,6 +5,7 @@ import { loadCatalogue } from "../api/catalogue";
 import { connect } from "../api/connect";
 import { onSignedOut } from "../api/http";
 import { useQueue } from "../api/queue";
+import { watchResults } from "../api/results";
 import { registerCanvasCommands } from "../canvas/actions";
 import { CommandPalette } from "../canvas/CommandPalette";
 import { KeyboardMap } from "../canvas/KeyboardMap";
@@ -44,6 +45,7 @@ function start(): () => void {
     watchDrafts(),
     watchProblems(),
     watchJobs(),
+    watchResults(),
     watchRuns(),
     watchFiles(),
     watchTitle(),

@@ -15,9 +15,10 @@ import {
 import "@xyflow/react/dist/base.css";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useCatalogue } from "../api/catalogue";
+import { useResults } from "../api/results";
 import { useSettings } from "../app/settings";
 import { placeOf, useTabs } from "../commands/store";
-import { definitionAt } from "../model/scope";
+import { definitionAt, eventPrefix } from "../model/scope";
 import { GRID } from "../model/tidy";
 import { Announcer } from "./Announcer";
 import { GhostView, InterfaceView, RerouteView } from "./BorderViews";
@@ -80,12 +81,15 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
   const lines = useTabs((state) => state.tabs.find((t) => t.id === tab)?.selectedWires);
   const nodeTypesKnown = useCatalogue((catalogue) => catalogue.nodeTypes);
   const state = useCatalogue((catalogue) => catalogue.state);
+  const prefix = useTabs((state) => eventPrefix(state.tabs.find((t) => t.id === tab)?.path ?? []));
+  const results = useResults((made) => made.tabs[tab]);
   const { wheel, snap, minimap } = useSettings();
   const at = useMemo(() => (place === "" ? [] : place.split("/")), [place]);
   const flow = useMemo(() => {
     if (!recipe || !selection || !lines) return { nodes: [], edges: [] };
-    return (cache.current as FlowCache).derive(tab, recipe, at, { nodeTypes: nodeTypesKnown }, selection, lines);
-  }, [tab, recipe, at, nodeTypesKnown, selection, lines]);
+    const made = results && ((id: string) => results.get(prefix + id));
+    return (cache.current as FlowCache).derive(tab, recipe, at, { nodeTypes: nodeTypesKnown }, selection, lines, made);
+  }, [tab, recipe, at, nodeTypesKnown, selection, lines, results, prefix]);
   const scope = recipe && (definitionAt(recipe, at) ?? recipe);
   if (scope) noteDrawn(tab, scope, flow.nodes);
   const start = useMemo(() => useTabs.getState().tabs.find((t) => t.id === tab)?.viewports[place], [tab, place]);

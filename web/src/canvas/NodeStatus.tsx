@@ -2,6 +2,7 @@
 
 import { memo } from "react";
 import { useNodeLive } from "../api/live";
+import { useNodeResults } from "../api/results";
 
 const TIME = (seconds: number) =>
   seconds < 0.0995
@@ -52,15 +53,21 @@ export const NodeProgress = memo(function NodeProgress({ tab, name }: { tab: str
   );
 });
 
+/** A node that shows what it made shows its previews there. */
+function Preview({ tab, name, src }: { tab: string; name: string; src: string }) {
+  const shown = useNodeResults(tab, name) !== undefined;
+  return shown ? null : <img src={src} alt={`Preview of ${name}`} draggable={false} className="nf-preview" />;
+}
+
 /** Below the node: the latest preview, text as it is written, what went wrong. */
-export const NodeFoot = memo(function NodeFoot({ tab, name, below }: { tab: string; name: string; below: number }) {
+export const NodeFoot = memo(function NodeFoot({ tab, name }: { tab: string; name: string }) {
   const live = useNodeLive(tab, name);
   if (live === undefined) return null;
   const { preview, written, message, state, warnings } = live;
   const wrong = state === "failed" ? message : "";
   if (!preview && !written && !wrong && warnings.length === 0) return null;
   return (
-    <div className="nf-foot" style={{ top: below }} data-state={state}>
+    <div className="nf-foot" data-state={state}>
       {wrong && (
         <p className="nf-wrong" role="alert">
           {wrong}
@@ -72,7 +79,7 @@ export const NodeFoot = memo(function NodeFoot({ tab, name, below }: { tab: stri
             {warning}
           </p>
         ))}
-      {preview && <img src={preview} alt={`Preview of ${name}`} draggable={false} className="nf-preview" />}
+      {preview && <Preview tab={tab} name={name} src={preview} />}
       {written && <p className="nf-written">{written.slice(-600)}</p>}
     </div>
   );

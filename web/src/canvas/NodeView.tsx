@@ -16,6 +16,7 @@ import { eventPrefix } from "../model/scope";
 import { MIN_WIDTH, type Row } from "../model/shape";
 import type { OpData, OpNode } from "./flow";
 import { Field } from "./NodeField";
+import { NodeResult } from "./NodeResult";
 import { NodeFoot, NodeProgress } from "./NodeStatus";
 import { Port } from "./Port";
 import { Rename } from "./Rename";
@@ -117,7 +118,8 @@ export const NodeView = memo(
           );
         })}
         {selected && !far && <WidthGrip tab={tab} id={id} height={shape.height} />}
-        {!far && <NodeFoot tab={tab} name={name} below={shape.height} />}
+        {!far && <NodeResult data={data} name={name} />}
+        {!far && <NodeFoot tab={tab} name={name} />}
       </div>
     );
   },

@@ -4,11 +4,13 @@
  */
 
 import type { Catalogue } from "../api/catalogue";
+import type { Items } from "../api/results";
 import { reroutes } from "../model/bends";
 import { sameValue } from "../model/json";
 import { entryOf, type Group, groups, notes, type Point } from "../model/layout";
 import { definitionPorts, outputType } from "../model/ports";
 import { endOf, endText, own, type Recipe, wires } from "../model/recipe";
+import { resultShape } from "../model/results";
 import { definitionAt } from "../model/scope";
 import { snap, tidy } from "../model/tidy";
 import {
@@ -48,7 +50,7 @@ export class FlowCache {
   private types = new Map<string, string>();
   private basis: readonly unknown[] = [];
 
-  /** The arrays for a scope. `selection` and `lines`: what is selected of each. */
+  /** The arrays for a scope. `selection` and `lines`: what is selected of each; `made`: what nodes' last runs made. */
   derive(
     tab: string,
     recipe: Recipe,
@@ -56,6 +58,7 @@ export class FlowCache {
     known: Known,
     selection: ReadonlySet<string>,
     lines: ReadonlySet<string>,
+    made?: (id: string) => Items | undefined,
   ): Flow {
     const scope = definitionAt(recipe, at) ?? recipe;
     const frames = groups(scope);
@@ -78,10 +81,13 @@ export class FlowCache {
       const before = this.nodes.get(id);
       const frame = folded.get(id);
       if (frame) keep(ghostNode(id, frame, shown));
-      else if (isSame(before, shown, place, selection.has(id))) {
-        found.set(id, before as FlowNode);
-        list.push(before as FlowNode);
-      } else keep(opNode(id, shown, place, selection.has(id)));
+      else {
+        const below = resultHeight(shown, made?.(id));
+        if (isSame(before, shown, place, selection.has(id), below)) {
+          found.set(id, before as FlowNode);
+          list.push(before as FlowNode);
+        } else keep(opNode(id, shown, place, selection.has(id), below));
+      }
     }
     for (const note of notes(scope)) keep(noteNode(tab, note, selection));
     const basis = [
@@ -235,9 +241,13 @@ function borderEdges(
   return found;
 }
 
-const isSame = (before: FlowNode | undefined, data: OpData, [x, y]: Point, selected: boolean): boolean =>
+const resultHeight = ({ entry, shape }: OpData, items: Items | undefined): number =>
+  items === undefined || entry.collapsed ? 0 : resultShape(items, shape.width, entry.hide_result).height;
+
+const isSame = (before: FlowNode | undefined, data: OpData, [x, y]: Point, selected: boolean, below: number): boolean =>
   before?.type === "op" &&
   before.data === data &&
+  before.height === data.shape.height + below &&
   before.selected === selected &&
   before.position.x === x &&
   before.position.y === y;

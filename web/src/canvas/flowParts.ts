@@ -97,7 +97,8 @@ export function labelOf(id: string, data: Pick<OpData, "node" | "ports">): strin
   return `${title}, ${id}${data.ports.unknown ? ", not installed" : ""}${mode}`;
 }
 
-export function opNode(id: string, data: OpData, [x, y]: Point, selected: boolean): OpNode {
+/** `below`: the height of what is shown of its last run, under its rows. */
+export function opNode(id: string, data: OpData, [x, y]: Point, selected: boolean, below = 0): OpNode {
   const { shape } = data;
   return {
     id,
@@ -105,7 +106,7 @@ export function opNode(id: string, data: OpData, [x, y]: Point, selected: boolea
     position: { x, y },
     data,
     selected,
-    ...box(shape.width, shape.height),
+    ...box(shape.width, shape.height + below),
     handles: shape.spots.map((spot) =>
       handle(`${spot.side}:${spot.name}`, spot.side, spot.side === "in" ? 0 : shape.width, spot.y),
     ),

@@ -70,6 +70,7 @@ function sameLook(a: Entry, b: Entry): boolean {
     a.colour === b.colour &&
     a.collapsed === b.collapsed &&
     a.hide_unused === b.hide_unused &&
+    a.hide_result === b.hide_result &&
     sameValue(a.size, b.size) &&
     sameValue(a.seed, b.seed) &&
     sameValue(a.heights, b.heights)

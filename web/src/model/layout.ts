@@ -16,6 +16,8 @@ export interface Entry {
   readonly colour?: string;
   readonly collapsed?: boolean;
   readonly hide_unused?: boolean;
+  /** What its last run made is not shown in the node. */
+  readonly hide_result?: boolean;
   readonly seed?: Entries<Value>;
   readonly heights?: Entries<Value>;
 }
@@ -71,6 +73,7 @@ export function entryOf(recipe: Recipe, id: string): Entry {
       colour: text(raw.colour),
       collapsed: raw.collapsed === true,
       hide_unused: raw.hide_unused === true,
+      hide_result: raw.hide_result === true,
       seed: record(raw.seed),
       heights: record(raw.heights),
     };

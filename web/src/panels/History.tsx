@@ -5,7 +5,7 @@ import { isOver } from "../api/queue";
 import type { Job } from "../api/types";
 import { Icon } from "../app/icons";
 import { set } from "../app/shell";
-import { isPicture } from "./look/kinds";
+import { isPicture } from "../model/media";
 import { More } from "./More";
 import { RunRow } from "./RunRow";
 import { useRuns } from "./runs";

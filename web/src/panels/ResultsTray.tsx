@@ -6,8 +6,8 @@ import { Icon } from "../app/icons";
 import { setSettings, useSettings } from "../app/settings";
 import { showResults } from "../app/shell";
 import { useTabs } from "../commands/store";
+import { isPicture } from "../model/media";
 import { inOrder } from "./form/FormResults";
-import { isPicture } from "./look/kinds";
 import { Media } from "./look/Media";
 
 const SHOWN = 4;

@@ -6,8 +6,8 @@ import { ago, duration, titleOf, valueText } from "../app/format";
 import { Icon } from "../app/icons";
 import { showResults } from "../app/shell";
 import { MenuButton } from "../app/ui/Menu";
+import { isPicture } from "../model/media";
 import { useJobInputs } from "./inputs";
-import { isPicture } from "./look/kinds";
 import { removeJob, reopenJob, retryJob } from "./runs";
 
 const STATES = {

@@ -11,7 +11,7 @@ import { reveal } from "../../app/reveal";
 import { showResults } from "../../app/shell";
 import { useShortcut } from "../../app/shortcut";
 import { ProgressBar } from "../../app/ui/ProgressBar";
-import { isPicture } from "../look/kinds";
+import { isPicture } from "../../model/media";
 import { Media } from "../look/Media";
 
 export function FormResults({ tab, outputs }: { tab: string; outputs: readonly string[] }) {

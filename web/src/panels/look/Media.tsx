@@ -6,7 +6,7 @@ import { send } from "../../api/http";
 import type { ArtefactInfo } from "../../api/types";
 import { bytes } from "../../app/format";
 import { Icon } from "../../app/icons";
-import { isPicture, isSound, isText } from "./kinds";
+import { isPicture, isSound, isText } from "../../model/media";
 
 interface Props {
   item: ArtefactInfo;
