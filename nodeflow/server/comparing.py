@@ -19,9 +19,10 @@ def compared(engine: Engine, a: tuple[Job, Workflow], b: tuple[Job, Workflow]) -
     """The differences of two jobs: first their recipes and what they were computed with, then their results."""
     found = diff(_side(engine, *a), _side(engine, *b), engine.catalogue.find, engine.records.parts)
     recipes = [_words(change) for change in found.changes if change.kind != "result"]
-    results = [_words(change) for change in found.changes if change.kind == "result"]
-    results += [f"{name}: {gap}" for name, gap in found.pictures.items()]
-    return Compared(recipes=recipes, results=list(dict.fromkeys(results)))
+    results = [_result(change, a[0], b[0]) for change in found.changes if change.kind == "result"]
+    told = {change.place for change in found.changes if change.kind == "result"}
+    results += [f"{name}: {gap}" for name, gap in found.pictures.items() if name not in told]
+    return Compared(recipes=recipes, results=results)
 
 
 def _side(engine: Engine, job: Job, workflow: Workflow) -> Side:
@@ -47,6 +48,13 @@ def _words(change: Change) -> str:
     sides = "" if change.a is None and change.b is None else f"{_value(change.a)} → {_value(change.b)}"
     detail = f" ({change.detail})" if change.detail and sides else change.detail
     return f"{change.kind} {change.place}: {sides}{detail}" if change.place else f"{change.kind}: {sides}{detail}"
+
+
+def _result(change: Change, a: Job, b: Job) -> str:
+    """One result's difference as a line: `image.0: largest difference 0.2 ...`. Hashes tell people nothing."""
+    if change.a is None or change.b is None:
+        return f"{change.place}: only in job {(b if change.a is None else a).id}"
+    return f"{change.place}: {change.detail or 'not the same'}"
 
 
 def _value(value: Any) -> str:

@@ -280,10 +280,31 @@ def test_comparing_two_jobs(home: Path) -> None:
                 await s.finished(job)
             found = await s.call("POST", "/api/compare", {"a": jobs[0], "b": jobs[1]})
             assert any("sun → moon" in line for line in found["recipes"]), found
-            assert found["results"], found
+            assert found["results"] == ["result.0: not the same"]
             same = await s.call("POST", "/api/compare", {"a": jobs[0], "b": jobs[0]})
             assert same == {"recipes": [], "results": []}
             await s.call("POST", "/api/compare", {"a": 1, "b": 99}, 404)
+
+    run_async(main())
+
+
+def test_comparing_says_each_picture_s_difference_once(home: Path) -> None:
+    def drawn(color: str, more: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        nodes = {"a": ("image/empty@1", {"width": 8, "height": 8, "color": color}), **more}
+        return nodes, {name: f"{name}.image" for name in nodes}
+
+    async def main() -> None:
+        async with site(home) as s:
+            same = ("image/empty@1", {"width": 4, "height": 4})
+            jobs = [
+                await s.submit(*drawn("black", {"same": same, "first": same})),
+                await s.submit(*drawn("white", {"same": same})),
+            ]
+            for job in jobs:
+                await s.finished(job)
+            found = await s.call("POST", "/api/compare", {"a": jobs[0], "b": jobs[1]})
+            largest = "largest difference 1.0000, mean 1.000000, PSNR 0.0 dB, 100.0% of the pixels"
+            assert found["results"] == [f"a.0: {largest}", "first.0: only in job 1", "same.0: every pixel is equal"]
 
     run_async(main())
 
