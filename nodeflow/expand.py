@@ -79,6 +79,9 @@ def _expand(
     for name in scope.order:
         view = scope.nodes[name]
         node = view.node
+        result.visited += 1  # also of nodes that do not run: those of a mapped sub-workflow are met again and again
+        if max(len(result.instances), result.visited) > MAX_INSTANCES:
+            raise ProblemsError([Problem("NF115", f"nodes.{prefix}{name}", f"more than {MAX_INSTANCES:,} node runs")])
         inputs: dict[str, Any] = {}
         muted = node.mode == "muted"
         for port, link in node.links.items():
@@ -97,9 +100,6 @@ def _expand(
             done[name] = _emit(view, prefix + name, values, inputs, result)
         else:
             done[name] = _mapped(view, prefix + name, values, inputs, result)
-        result.visited += 1
-        if max(len(result.instances), result.visited) > MAX_INSTANCES:
-            raise ProblemsError([Problem("NF115", f"nodes.{prefix}{name}", f"more than {MAX_INSTANCES:,} node runs")])
     outputs = {name: _linked(done, link) for name, link in scope.workflow.outputs.items()}
     return outputs, done
 

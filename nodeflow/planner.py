@@ -11,7 +11,7 @@ import gc
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from blake3 import blake3
 
@@ -24,6 +24,10 @@ from nodeflow.registry import Catalogue
 from nodeflow.rules import Checked, Scope, check
 from nodeflow.steps import Plan, Step, needs_of, refs
 from nodeflow.workflow import Workflow
+
+_Bodies: TypeAlias = dict[int, tuple[str, bool]]
+"""Of the sub-workflows that control-flow nodes run, by the `id` of their scopes: digest, and whether they write files.
+Known as long as one plan is made."""
 
 
 @contextlib.contextmanager
@@ -71,12 +75,16 @@ class Planner:
         checked = recipe if isinstance(recipe, Checked) else self.check(recipe)
         if not checked.ok:
             raise ProblemsError(checked.errors)
-        targets = None if targets is None else list(targets)
         with collector_paused():
-            expansion = expand(checked.scope, externals(external_keys or {}))
-            wanted = _wanted(checked.scope, expansion, targets)
-            kept = _prune(expansion.instances, wanted)
-            return self._finish(checked, expansion, kept, wanted, targets, dict(external_keys or {}))
+            return self._plan(checked, None if targets is None else list(targets), dict(external_keys or {}), {})
+
+    def _plan(
+        self, checked: Checked, targets: list[str] | None, external_keys: dict[str, str], bodies: _Bodies
+    ) -> Plan:
+        expansion = expand(checked.scope, externals(external_keys))
+        wanted = _wanted(checked.scope, expansion, targets)
+        kept = _prune(expansion.instances, wanted)
+        return self._finish(checked, expansion, kept, wanted, targets, external_keys, bodies)
 
     def _finish(
         self,
@@ -86,12 +94,12 @@ class Planner:
         wanted: list[int],
         targets: list[str] | None,
         external_keys: dict[str, str],
+        bodies: _Bodies,
     ) -> Plan:
         new_index = {old: new for new, old in enumerate(kept)}
         steps: list[Step] = []
         keys: list[str] = []
         problems: list[Problem] = []
-        bodies: dict[int, tuple[str, bool]] = {}
         twins: dict[int, list[int]] = {}
         first: dict[str, int] = {}
         renumber = len(kept) != len(expansion.instances)
@@ -156,14 +164,14 @@ class Planner:
                     problems.append(error.problem(f"nodes.{instance.id}.values.{name}"))
         return values
 
-    def _body_digest(self, instance: Instance, known: dict[int, tuple[str, bool]]) -> tuple[str, bool]:
+    def _body_digest(self, instance: Instance, known: _Bodies) -> tuple[str, bool]:
         """A digest of what a control-flow node's sub-workflow computes: the keys of its outputs, and of its nodes with
-        effects, for unknown inputs; and whether it has such nodes."""
+        effects, for unknown inputs; and whether it has such nodes. Found once, however many nodes run it."""
         assert instance.body is not None
-        if id(instance.body) in known:
-            return known[id(instance.body)]
+        if (found := known.get(id(instance.body))) is not None:
+            return found
         placeholders = {name: f"input:{name}" for name in instance.body.interface.inputs}
-        plan = self.plan(Checked(instance.body, []), external_keys=placeholders)
+        plan = self._plan(Checked(instance.body, []), None, placeholders, known)
         text = "\n".join(f"{name}={plan.key_of(source)}" for name, source in sorted(plan.outputs.items()))
         effects = sorted(step.key for step in plan.steps if step.has_effects)
         digest = blake3("\n".join([text, *effects]).encode()).hexdigest()
@@ -206,13 +214,7 @@ def _wanted(scope: Scope, expansion: Expansion, targets: Iterable[str] | None) -
 
 def _has_effects(instance: Instance) -> bool:
     """Whether an instance, or the sub-workflow it runs, writes files."""
-    todo = [instance.body] if instance.body is not None else []
-    while todo:
-        scope = todo.pop()
-        if any(view.op is not None and view.op.effects for view in scope.nodes.values()):
-            return True
-        todo += [view.scope for view in scope.nodes.values() if view.scope is not None]
-    return instance.op.effects
+    return instance.op.effects or (instance.body is not None and instance.body.has_effects)
 
 
 def _target(name: str, expansion: Expansion) -> Source | None:

@@ -164,6 +164,20 @@ def test_a_body_counts_by_what_it_computes() -> None:
     assert looped("t", n("add")) != looped("t", n("add", b=5))
 
 
+@pytest.mark.parametrize("deepest", ["add", "save"])
+def test_bodies_that_run_all_deeper_ones_are_planned_once_each(deepest: str) -> None:
+    # d25 runs d24, d23, ..., d0; d24 runs d23, ..., d0; and so on: 2^25 ways down
+    def level(i: int) -> dict[str, Any]:
+        turns = {f"t{j}": n("each_turn", body=f"d{j}", count=1, v="@x.value") for j in range(i)}
+        return definition({"x": n("add"), **turns}, {"v": f"t{i - 1}.v"}, v="x.a")
+
+    end = definition({"x": n("add"), "y": n(deepest, **{"a" if deepest == "add" else "value": "@x.value"})}, {}, v="x.a")
+    definitions = {"d0": {**end, "outputs": {"v": "x.value"}}, **{f"d{i}": level(i) for i in range(1, 26)}}
+    workflow = recipe({"r": n("each_turn", body="d25", count=1, v=1)}, {"v": "r.v"}, definitions=definitions)
+    (step,) = planner().plan(workflow).steps
+    assert step.has_effects is (deepest == "save")
+
+
 def test_effects_in_a_body_count() -> None:
     def looped(name: str) -> str:
         body = definition({"w": n("add"), "s": n("save", name=name, value="@w.value")}, {"x": "w.value"}, x="w.a")

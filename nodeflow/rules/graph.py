@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,26 +15,39 @@ from nodeflow.rules.scope import Scope, sources
 def graph_findings(scope: Scope) -> Iterator[Finding]:
     """Rules about the graph as a whole: cycles, and nodes that nothing needs."""
     ordered = set(scope.order)
-    left = [name for name in scope.nodes if name not in ordered]
-    if left:
+    if left := [name for name in scope.nodes if name not in ordered]:
         import networkx as nx
 
         graph = nx.DiGraph()
         for name in left:
             graph.add_edges_from((link.partition(".")[0], name) for _, link in sources(scope.nodes[name].node))
-        graph.remove_nodes_from([n for n in graph if n not in left])
         for component in nx.strongly_connected_components(graph):
-            if len(component) > 1 or any(graph.has_edge(n, n) for n in component):
-                loop = nx.find_cycle(graph.subgraph(component), min(component))
-                path = " → ".join([edge[0] for edge in loop] + [loop[0][0]])
-                yield Finding(
-                    "NF109", f"nodes.{loop[0][0]}", f"these nodes feed each other: {path}", hint="remove a link"
-                )
+            if path := _loop(graph, component):
+                message = f"these nodes feed each other: {' → '.join(path)}"
+                yield Finding("NF109", f"nodes.{path[0]}", message, hint="remove a link")
     needed = needed_by(scope, targets(scope))
     for name in scope.order:
         if name not in needed and scope.nodes[name].node.mode == "active":
             message = "no output needs this node, so it does not run"
             yield Finding("NF110", f"nodes.{name}", message, hint="declare an output", severity="warning")
+
+
+def _loop(graph: Any, component: set[str]) -> list[str]:
+    """A shortest way from the first node of a strongly connected component (by name) back to it; empty if there is
+    none. The same in every process: sets are asked, never walked."""
+    start = min(component)
+    came_from: dict[str, str] = {}
+    todo = deque([start])
+    while todo and start not in came_from:
+        node = todo.popleft()
+        for after in graph.successors(node):
+            if after in component and after not in came_from:
+                came_from[after] = node
+                todo.append(after)
+    path = [start] if start in came_from else []
+    while path and (len(path) == 1 or path[-1] != start):
+        path.append(came_from[path[-1]])
+    return path[::-1]
 
 
 def targets(scope: Scope) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nodeflow.edges import ANY, EdgeType, accepts
 from nodeflow.problems import did_you_mean
 from nodeflow.rules.finding import Finding
-from nodeflow.rules.scope import NodeView, Scope, Session, bypass_inputs, sources
+from nodeflow.rules.scope import NodeView, Scope, Session, bypass_inputs
 
 
 def links_fit(view: NodeView, scope: Scope, session: Session) -> Iterator[Finding]:
@@ -99,13 +99,7 @@ def bypass_possible(view: NodeView, scope: Scope, session: Session) -> Iterator[
     """A bypassed node has, for each output that is used, an input of the same type to pass through."""
     if view.node.mode != "bypassed":
         return
-    used = {
-        link.partition(".")[2]
-        for v in scope.nodes.values()
-        for _, link in sources(v.node)
-        if link.startswith(f"{view.id}.")
-    }
-    used |= {link.partition(".")[2] for link in scope.workflow.outputs.values() if link.startswith(f"{view.id}.")}
+    used = scope.used_outputs.get(view.id, set())
     for name in sorted(used & view.interface.outputs.keys()):
         given = view.node.links.keys() | view.node.values.keys()
         if not any(p in given or (view.id, p) in scope.fed for p in bypass_inputs(view, view.interface.outputs[name])):

@@ -7,9 +7,11 @@ what makes a node unusable: an op or a sub-workflow that cannot be found.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from nodeflow.edges import ANY, EdgeType, accepts, describe, edge_type, list_of
@@ -61,6 +63,24 @@ class Scope:
     fed: dict[tuple[str, str], str] = field(default_factory=dict)
     height: int = 0
     interface: Interface = field(default_factory=lambda: Interface({}, {}))
+
+    @cached_property
+    def used_outputs(self) -> dict[str, set[str]]:
+        """By node, the outputs that another node or a declared output takes; asked for once all nodes are resolved."""
+        used: dict[str, set[str]] = {}
+        links = (link for view in self.nodes.values() for _, link in sources(view.node))
+        for link in itertools.chain(links, self.workflow.outputs.values()):
+            node, _, port = link.partition(".")
+            used.setdefault(node, set()).add(port)
+        return used
+
+    @cached_property
+    def has_effects(self) -> bool:
+        """Whether a node in it, or in a sub-workflow that it uses, writes files; asked for once all is checked."""
+        views = self.nodes.values()
+        return any(v.op is not None and v.op.effects for v in views) or any(
+            v.scope is not None and v.scope.has_effects for v in views
+        )
 
 
 class Session(NamedTuple):

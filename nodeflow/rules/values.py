@@ -22,7 +22,7 @@ def known_ports(view: NodeView, scope: Scope, session: Session) -> Iterator[Find
             if port not in inputs:
                 hint = did_you_mean(port, inputs)
                 yield Finding("NF104", f"nodes.{view.id}.{key}.{port}", f"{view.node.op} has no such input", hint=hint)
-    for port in view.node.values.keys() & view.node.links.keys():
+    for port in sorted(view.node.values.keys() & view.node.links.keys()):
         yield Finding(
             "NF108", f"nodes.{view.id}.links.{port}", "the input has both a value and a link", hint="remove one"
         )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +20,7 @@ from nodeflow.rules import check
 from nodeflow.workflow import Workflow
 from tests.packs_for_tests import ALL, Colour, definition, n, planner, problems, recipe, refused
 
+ROOT = Path(__file__).parents[2]
 A = n("number", value=1)
 NOW: list[str] = []
 
@@ -376,6 +381,15 @@ def test_a_recipe_that_grows_with_each_level_is_refused_soon() -> None:
     assert [p.code for p in refused(lambda: planner().plan(workflow))] == ["NF115"]
 
 
+def test_a_product_over_nodes_that_do_not_run_is_refused_too() -> None:
+    many = list(range(1000))
+    still = definition({"x": n("add", mode="muted")}, {"v": "x.value"}, a="x.a", b="x.b")
+    workflow = recipe(
+        {"x": n("workflow:still", a=many, b=many, product=["a", "b"])}, {"v": "x.v"}, definitions={"still": still}
+    )
+    assert [p.code for p in refused(lambda: planner().plan(workflow))] == ["NF115"]
+
+
 def test_definitions_that_use_all_later_ones_are_checked_once_each() -> None:
     def level(i: int) -> dict[str, Any]:
         inner: dict[str, Any] = {f"u{j}": n(f"workflow:d{j}") for j in range(i + 1, 30)}
@@ -533,3 +547,33 @@ def test_every_code_is_documented_and_used() -> None:
     engine = Path(__file__).parents[2] / "nodeflow"
     source = "".join(path.read_text() for path in engine.rglob("*.py") if path.name != "problems.py")
     assert [code for code in CODES if f'"{code}"' not in source] == []
+
+
+def test_bypassed_nodes_are_judged_in_time() -> None:
+    nodes = {"n0": A, **{f"n{i}": n("add", a=f"@n{i - 1}.value", mode="bypassed") for i in range(1, 10_000)}}
+    begun = time.process_time()
+    assert problems(recipe(nodes, {"x": "n9999.value"})) == []
+    assert time.process_time() - begun < 5  # 0.2 s; looking through all links for each of them took 60 s
+
+
+def test_problems_come_in_the_same_order_in_every_process() -> None:
+    # sets of names are walked in another order with another hash seed
+    names = "abcdefghij"
+    both = {"op": "t/number@1", "values": dict.fromkeys(names, 1), "links": dict.fromkeys(names, "x.value")}
+    ring = {f"r{i}": n("add", a=f"@r{(i * 7 + 1) % 20}.value", b=f"@r{(i * 3 + 2) % 20}.value") for i in range(20)}
+    script = (
+        "import json, sys; from tests.packs_for_tests import problems, Workflow\n"
+        "for p in problems(Workflow.parse(sys.stdin.read())): print(p)"
+    )
+    document = recipe({"x": A, "both": both, **ring}).text()
+
+    def said(seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", script]
+        return subprocess.run(
+            command, input=document, env=environment, cwd=ROOT, text=True, capture_output=True, check=True
+        ).stdout
+
+    first = said("0")
+    assert "these nodes feed each other: r" in first and first.count("both a value and a link") == len(names)
+    assert {said(str(seed)) for seed in range(1, 4)} == {first}
