@@ -176,6 +176,35 @@ class RecordStore:
         low, high = bytes.fromhex(prefix.ljust(64, "0")), bytes.fromhex(prefix.ljust(64, "f"))
         return [row[0].hex() for row in self._query(query, low, high, limit)]
 
+    def naming(self, digests: Iterable[str]) -> set[str]:
+        """Those of these artefacts that a recorded run made."""
+        wanted = [bytes.fromhex(digest) for digest in digests]
+        found: set[str] = set()
+        for start in range(0, len(wanted), 500):
+            some = wanted[start : start + 500]
+            marks = ",".join("?" * len(some))
+            rows = self._query(f"SELECT digest FROM artefacts WHERE digest IN ({marks})", *some)
+            found.update(row[0].hex() for row in rows)
+        return found
+
+    def running_since(self) -> float | None:
+        """When the oldest run that goes on now, in any process, has begun (seconds since 1970)."""
+        found = self._query("SELECT started, process FROM runs WHERE state = 'running' ORDER BY started")
+        return next((started for started, process in found if is_alive(process)), None)
+
+    def forget_files(self, runs: Iterable[str]) -> None:
+        """Forget which files the runs of these ids made; what else is known about them stays.
+
+        Raises:
+            RecordError: it could not be written.
+        """
+        if not self.path.exists():
+            return
+        with self._writing() as db:
+            db.executemany(
+                "DELETE FROM artefacts WHERE run = (SELECT number FROM runs WHERE id = ?)", ((run,) for run in runs)
+            )
+
     def prune(self, keep: int) -> int:
         """Delete all but the `keep` latest runs that are not running, and what only they needed; how many."""
         with self._writing() as db:

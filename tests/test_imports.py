@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    "errors hub",
+    "errors hub replacing",
     "types annotations",
     "edges",
     "ports problems events",
@@ -35,7 +35,7 @@ LAYERS = (
     "share comfy",
     "engine",
     "api describe",
-    "health fetch",
+    "health fetch sweep",
     "server",
     "cli cluster",
 )

@@ -17,7 +17,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -160,6 +160,10 @@ class DiskTier:
                 left = self._pins.pop(key, 0) - 1
                 if left > 0:
                     self._pins[key] = left
+
+    def naming(self, digests: Collection[str]) -> set[str]:
+        """Those of these digests of artefacts that some result names."""
+        return self._index.read(lambda db: table.naming(db, digests), set())
 
     def totals(self) -> tuple[int, int]:
         """How many entries, and how many bytes they take."""

@@ -6,6 +6,7 @@ or write blobs.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +31,9 @@ INSERT INTO meta VALUES ('level', 0), ('bytes', 0), ('swept', 0);
 
 _TOTAL: Final = "SELECT value FROM meta WHERE name = 'bytes'"
 _LEVEL: Final = "SELECT value FROM meta WHERE name = 'level'"
+
+_ARTEFACT: Final = b'"Artefact"'
+_DIGEST: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 _BATCH: Final = 500
 """Keys asked for in one query."""
@@ -163,6 +167,14 @@ def clear(db: sqlite3.Connection) -> None:
 def unreferenced(db: sqlite3.Connection, digests: Sequence[str]) -> list[str]:
     """Those of `digests` that no entry refers to."""
     return [d for d in digests if db.execute("SELECT 1 FROM blobs WHERE digest = ?", (d,)).fetchone() is None]
+
+
+def naming(db: sqlite3.Connection, digests: Collection[str]) -> set[str]:
+    """Those of these digests that stand in the structure of some entry: artefacts that a result names."""
+    found: set[str] = set()
+    for (structure,) in db.execute("SELECT structure FROM entries WHERE instr(structure, ?)", (_ARTEFACT,)):
+        found.update(digest for text in _DIGEST.findall(structure) if (digest := text.decode()) in digests)
+    return found
 
 
 def swept_at(db: sqlite3.Connection) -> float:

@@ -5,6 +5,8 @@ A blob is a file `aa/aabbcc…` (64 hex digits of its blake3). Invariants:
 - whatever stands under a blob's name is whole: it is written under a temporary name, fsynced, renamed, and the folder
   is fsynced, so that `put` returning means that the blob survives a power cut;
 - any number of processes may put, read and delete the same blobs at once; blobs are never changed in place;
+- a blob's time of writing is that of its last use: `put` of what is there already renews it, so `delete_unused` never
+  takes a blob that somebody has put meanwhile;
 - nothing read is believed until it has been hashed.
 
 This module must not know what the bytes mean, nor who refers to them.
@@ -38,7 +40,7 @@ _CHUNK: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """One stored blob: its digest, size in bytes, and when it was written (seconds since 1970)."""
+    """One stored blob: its digest, size in bytes, and when it was written or last used (seconds since 1970)."""
 
     digest: str
     size: int
@@ -77,6 +79,7 @@ class BlobStore:
         """
         if isinstance(data, bytes | bytearray | memoryview):
             digest = blake3(data).hexdigest()
+            self.touch(digest)
             if self._intact(digest):
                 sync_folder(self.path(digest).parent)
                 return digest
@@ -162,6 +165,39 @@ class BlobStore:
         except OSError as error:
             raise StoreError.wrap(error, path, "delete a blob") from error
         return True
+
+    def touch(self, digest: str) -> None:
+        """Note that the blob, if there is one, is in use now: `delete_unused` with an earlier time leaves it alone."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path(digest))
+
+    def delete_unused(self, digest: str, since: float) -> int:
+        """Remove the blob if it was written and last used before `since` (seconds since 1970).
+
+        It is taken out of sight first and looked at again, so that a use in between is not missed: then it comes back.
+
+        Returns:
+            The bytes that are free now; 0 if it stays, or there was none.
+
+        Raises:
+            StoreError: the folder does not allow it.
+        """
+        path, aside = self.path(digest), self.root / "tmp" / os.urandom(16).hex()
+        try:
+            if path.stat().st_mtime >= since:
+                return 0
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(path, aside)
+            found = aside.stat()
+            if found.st_mtime >= since:
+                os.replace(aside, path)
+                return 0
+            aside.unlink()
+            return found.st_size
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise StoreError.wrap(error, path, "delete a blob") from error
 
     def scan(self) -> Iterator[BlobInfo]:
         """All blobs, in the order of their digests; files that are not blobs are passed over."""

@@ -11,7 +11,9 @@ from nodeflow.cli.text import clean, emit, emit_json, say, size_text, table
 
 app = typer.Typer(
     invoke_without_command=True,
-    epilog=examples("nodeflow cache", "nodeflow cache clear", 'du -sh "$(nodeflow cache path)"'),
+    epilog=examples(
+        "nodeflow cache", "nodeflow cache clear", "nodeflow cache sweep --days 0", 'du -sh "$(nodeflow cache path)"'
+    ),
 )
 
 
@@ -55,6 +57,22 @@ def clear() -> None:
     engine.cache.clear()
     engine.close()
     emit(f"deleted {before['entries']:,} results, {size_text(before['bytes'])}")
+
+
+@app.command()
+def sweep(
+    days: Annotated[float, typer.Option("--days", min=0, help="Only what was not used for so many days.")] = 7.0,
+) -> None:
+    """Delete the bytes of results that no job, no recorded run and no kept result refers to any more.
+
+    A server does so by itself, for what jobs have let go of within minutes, else after a week. What a run that goes on
+    may need is left alone, and so are the files in output folders.
+    """
+    from nodeflow.server.sweeping import sweep_home
+    from nodeflow.settings import Settings
+
+    found = sweep_home(Settings.load(), days * 24 * 3600)
+    emit(f"deleted {len(found.gone):,} results, {size_text(found.bytes)}")
 
 
 @app.command()

@@ -24,6 +24,7 @@ from nodeflow.server.openapi import route
 from nodeflow.server.problem import not_found
 from nodeflow.server.schema import ArtefactPage, Digest, JobId
 from nodeflow.server.services import Services
+from nodeflow.sweep import thumbnail_path
 
 SIDE = 256
 """Pixels of a thumbnail's longer side, at most."""
@@ -64,7 +65,7 @@ async def thumbnail(request: web.Request, services: Services, digest: Digest) ->
     """A small WebP of a picture."""
     if fresh := not_modified(request, f"{digest}-{SIDE}"):
         return fresh
-    path = services.settings.cache / "thumbnails" / digest[:2] / f"{digest}.webp"
+    path = thumbnail_path(services.settings.cache / "thumbnails", digest)
     try:
         small = await asyncio.to_thread(path.read_bytes)
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from nodeflow.server.schema import (
     Cleared,
     Compared,
     CompareRequest,
+    Forgotten,
+    HistoryClear,
     Job,
     JobChange,
     JobDetail,
@@ -75,7 +78,7 @@ async def change(services: Services, id: JobId, body: JobChange) -> Job:
 
 @route("DELETE", "/api/jobs/{id}", errors=(409,))
 async def remove(services: Services, id: JobId) -> None:
-    """Forget a job that is over. Files in the output folder stay."""
+    """Forget a job that is over, and delete what only it made. Files in the output folder stay."""
     await services.queue.remove(id)
 
 
@@ -89,6 +92,13 @@ async def cancel(services: Services, id: JobId) -> Job:
 async def retry(services: Services, id: JobId) -> Job:
     """Queue a failed or cancelled job again. What it had computed is taken from the cache."""
     return await services.queue.retry(id)
+
+
+@route("POST", "/api/jobs/clear")
+async def clear_history(services: Services, body: HistoryClear) -> Forgotten:
+    """Forget jobs that are over, all of them or some, at once. Files in the output folder stay."""
+    finished_by = time.time() - body.older_than
+    return Forgotten(jobs=await services.queue.forget(body.states, finished_by))
 
 
 # --- the queue ----------------------------------------------------------------------------------------------------

@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from nodeflow.cache import StoreError
-from nodeflow.server import history
+from nodeflow.server import forgetting, history
 from nodeflow.server.dispatcher import Dispatcher
 from nodeflow.server.hub import Client, Hub, full_status
+from nodeflow.server.job_recipes import prepared, written
 from nodeflow.server.lockfile import LockFile
 from nodeflow.server.metrics import Metrics
 from nodeflow.server.schema import (
@@ -30,6 +31,7 @@ from nodeflow.server.schema import (
     JobPage,
     JobRemoved,
     JobRequest,
+    JobsRemoved,
     JobState,
     NodeStatus,
     Queue,
@@ -37,7 +39,7 @@ from nodeflow.server.schema import (
     Snapshot,
 )
 from nodeflow.server.store import JobStore
-from nodeflow.server.tasks import NewJob
+from nodeflow.server.sweeping import Sweeping
 from nodeflow.server.worker_process import Limits
 from nodeflow.settings import Settings
 from nodeflow.workflow import Workflow
@@ -70,6 +72,7 @@ class JobQueue:
         self._store: JobStore | None = None
         each = [replace(settings, device=device) for device in devices] or [settings]
         self.dispatcher = Dispatcher(each, self._call, hub, self.metrics, self._tell, limits)
+        self.sweeping = Sweeping(settings, self._call, self.dispatcher.running.values)
         self.metrics.watch(self)
         self.queued = 0
 
@@ -93,9 +96,11 @@ class JobQueue:
         self.dispatcher.paused = await self._call(lambda store: history.paused(store.db))
         self.queued = (await self._call(lambda store: history.counts(store.db)))["queued"]
         self.dispatcher.start()
+        self.sweeping.start()
 
     async def stop(self) -> None:
         """Stop the workers and close the queue. What ran is queued again."""
+        await self.sweeping.stop()
         if self._store is not None:
             await self.dispatcher.stop()
             await self._call(lambda store: store.close())
@@ -151,14 +156,14 @@ class JobQueue:
         running = self.dispatcher.running.get(job)
         seq = self.hub.seq
         nodes = json.loads(stored.nodes) if running is None or running.cancelled else dict(running.nodes)
-        workflow = await asyncio.to_thread(_written, stored)
+        workflow = await asyncio.to_thread(written, stored)
         statuses = {node: NodeStatus.model_construct(**full_status(status)) for node, status in nodes.items()}
         return JobDetail(job=self._live(stored.job), workflow=workflow.to_json(), nodes=statuses, seq=seq)
 
     async def workflow(self, job: int) -> Workflow:
         """The recipe that a job runs, its inputs written in."""
         stored = await self._call(lambda store: history.stored(store.db, job))
-        return await asyncio.to_thread(_written, stored)
+        return await asyncio.to_thread(written, stored)
 
     async def queue(self) -> Queue:
         return Queue(paused=self.dispatcher.paused, queued=self.queued, running=self._running())
@@ -194,6 +199,8 @@ class JobQueue:
     async def retry(self, job: int) -> Job:
         """Queue a failed or cancelled job again; what it had computed is in the cache."""
 
+        await self.sweeping.forget_files([job])
+
         def again(store: JobStore) -> str:
             nodes = history.stored(store.db, job).nodes
             store.retry(job)
@@ -210,9 +217,21 @@ class JobQueue:
         return (await self._tell([job]))[0]
 
     async def remove(self, job: int) -> None:
-        """Forget a job that is over."""
+        """Forget a job that is over; what only it made is deleted."""
+        await self.sweeping.forget_files([job])
         await self._call(lambda store: store.remove(job))
         self.hub.publish(JobRemoved(seq=0, job=job))
+        self.sweeping.wake()
+
+    async def forget(self, states: Sequence[JobState], finished_by: float) -> int:
+        """Forget all jobs that ended in one of these states by then (seconds since 1970), at once; how many."""
+        jobs = await self._call(lambda store: forgetting.over(store.db, states, finished_by))
+        await self.sweeping.forget_files(jobs)
+        gone = await self._call(lambda store: store.forget(jobs))
+        if gone:
+            self.hub.publish(JobsRemoved(seq=0, jobs=gone))
+            self.sweeping.wake()
+        return len(gone)
 
     async def clear(self, running: bool = False) -> int:
         """Cancel all that is queued, and what runs too if wanted; how many."""
@@ -280,19 +299,3 @@ class JobQueue:
 
     def _running(self) -> list[Job]:
         return [one.job for one in self.dispatcher.running.values() if not one.cancelled]
-
-
-def prepared(request: JobRequest, workflow: Workflow) -> tuple[bytes, list[NewJob]]:
-    """The recipe's text and the jobs that a request asks for."""
-    title = workflow.title.strip()[:200] or "Untitled"
-    jobs = []
-    for inputs in request.sweep or [{}]:
-        chosen = {**request.inputs, **inputs}
-        digest = (workflow.with_inputs(chosen) if chosen else workflow).digest()
-        jobs.append(NewJob(title, digest, chosen, request.targets, request.priority))
-    return workflow.text().encode("utf-8", "surrogatepass"), jobs
-
-
-def _written(stored: history.Stored) -> Workflow:
-    workflow = Workflow.parse(stored.recipe)
-    return workflow.with_inputs(stored.job.inputs) if stored.job.inputs else workflow

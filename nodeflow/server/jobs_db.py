@@ -23,6 +23,7 @@ PRAGMAS: Final = (
 """What every connection to jobs.db begins with, in this order."""
 
 
+# freed: artefacts that a job has let go of, whose bytes may be deleted if nothing else refers to them.
 MIGRATIONS: Final = (
     """
     CREATE TABLE recipes (digest BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -69,6 +70,9 @@ MIGRATIONS: Final = (
     CREATE INDEX artefacts_job ON artefacts (job, id);
     CREATE INDEX artefacts_digest ON artefacts (digest);
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE freed (digest TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
 )
 

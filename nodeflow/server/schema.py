@@ -231,7 +231,11 @@ class Upload(Model):
 
 
 class ArtefactInfo(Model):
-    """A result: its bytes are at /api/artefacts/{digest}, a small WebP at /api/artefacts/{digest}/thumbnail."""
+    """A result: its bytes are at /api/artefacts/{digest}, a small WebP at /api/artefacts/{digest}/thumbnail.
+
+    output: the declared output; of what a node saves or shows, its step. node: the node that made it, with the nodes
+    that lead to it if it is in a subgraph: `sub/save`.
+    """
 
     id: int
     job: JobId
@@ -341,6 +345,21 @@ class Cleared(Model):
     cancelled: int
 
 
+class HistoryClear(Model):
+    """Jobs to forget: those that ended in one of these states, and not within the last `older_than` seconds."""
+
+    states: Annotated[list[Literal["completed", "failed", "cancelled"]], Field(min_length=1)] = [
+        "completed",
+        "failed",
+        "cancelled",
+    ]
+    older_than: Annotated[float, Field(ge=0, le=1e10)] = 0.0
+
+
+class Forgotten(Model):
+    jobs: int
+
+
 class CompareRequest(Model):
     a: JobId
     b: JobId
@@ -411,6 +430,14 @@ class JobRemoved(Model):
     job: JobId
 
 
+class JobsRemoved(Model):
+    """Many at once: the history was cleared."""
+
+    kind: Literal["jobs-removed"] = "jobs-removed"
+    seq: int
+    jobs: list[JobId]
+
+
 class QueueChanged(Model):
     kind: Literal["queue"] = "queue"
     seq: int
@@ -448,6 +475,14 @@ class WorkflowChanged(Model):
 
 
 ServerEvent = Annotated[
-    Snapshot | Resumed | JobChanged | JobRemoved | QueueChanged | NodeChanged | NodeTextPiece | WorkflowChanged,
+    Snapshot
+    | Resumed
+    | JobChanged
+    | JobRemoved
+    | JobsRemoved
+    | QueueChanged
+    | NodeChanged
+    | NodeTextPiece
+    | WorkflowChanged,
     Field(discriminator="kind"),
 ]

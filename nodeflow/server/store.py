@@ -16,13 +16,14 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from blake3 import blake3
 
 from nodeflow.database import migrate, transaction
+from nodeflow.server import forgetting
 from nodeflow.server.jobs_db import MIGRATIONS, explained, open_database
 from nodeflow.server.schema import JobState
 from nodeflow.server.tasks import Claimed, Finish, JobConflict, NewJob, NoSuchJob
@@ -182,7 +183,7 @@ class JobStore:
             if state not in ("failed", "cancelled"):
                 raise JobConflict(f"job {job} is {state}: only a failed or cancelled job can be tried again")
             (priority,) = self.db.execute("SELECT priority FROM jobs WHERE id = ?", (job,)).fetchone()
-            self.db.execute("DELETE FROM artefacts WHERE job = ?", (job,))
+            forgetting.let_go(self.db, [job])
             self.db.execute(
                 "UPDATE jobs SET state = 'queued', attempt = 0, position = ?, started = NULL, finished = NULL, "
                 "error = '', run = '', steps = 0, finished_steps = 0, cached_steps = 0, nodes = NULL WHERE id = ?",
@@ -231,16 +232,21 @@ class JobStore:
         raise AssertionError("whole numbers have numbers between them")
 
     def remove(self, job: int) -> None:
-        """Forget a job that is over. The bytes of its artefacts stay in the store: others may have the same."""
+        """Forget a job that is over. The bytes of its artefacts are for `sweeping` to delete."""
         with transaction(self.db):
             if (state := self._state(job)) in ("queued", "running"):
                 raise JobConflict(f"job {job} is {state}: cancel it first")
-            self.db.execute("DELETE FROM artefacts WHERE job = ?", (job,))
-            (recipe,) = self.db.execute("DELETE FROM jobs WHERE id = ? RETURNING recipe", (job,)).fetchone()
-            self.db.execute(
-                "DELETE FROM recipes WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE recipe = ?)",
-                (recipe, recipe),
-            )
+            forgetting.forget(self.db, [job])
+
+    def forget(self, jobs: Sequence[int]) -> list[int]:
+        """Forget those of these jobs that are over, all at once; which these were."""
+        with transaction(self.db):
+            return forgetting.forget(self.db, jobs)
+
+    def settle(self, digests: Collection[str]) -> None:
+        """Note that the bytes of these freed artefacts need not be looked at any more."""
+        with transaction(self.db):
+            forgetting.settled(self.db, digests)
 
     def set_paused(self, paused: bool) -> None:
         with transaction(self.db):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +71,28 @@ def test_a_damaged_record_is_a_fault_of_the_installation(here: Here, tmp_path: P
     ran = here("run", hello)  # a run does not need the record
     assert ran.code == 0
     assert "warning" in ran.err
+
+
+def test_results_that_nothing_refers_to_are_swept(here: Here, hello: str, tmp_path: Path) -> None:
+    from nodeflow.cache import BlobStore
+    from nodeflow.server.lockfile import LockFile
+
+    home = tmp_path / "home"
+    here("run", hello)
+    store = BlobStore(home / "artefacts")
+    mine = {blob.digest for blob in store.scan() if blob.size}
+    orphan = store.put(b"nobody's")
+    for blob in list(store.scan()):
+        os.utime(store.path(blob.digest), (1e9, 1e9))
+    (home / "jobs.db").unlink(missing_ok=True)
+    assert here("cache", "sweep", "--days", "-1").code == 2
+    with LockFile(home / "server.lock"):
+        busy = here("cache", "sweep")
+        assert "a nodeflow server runs here already" in busy.err
+        assert busy.code != 0
+    done = here("cache", "sweep")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("deleted ")
+    assert orphan not in store
+    assert {blob.digest for blob in store.scan()} == mine, "the record of runs and the cache name these"
+    assert not (home / "jobs.db").exists()

@@ -68,8 +68,9 @@ def run_async(main: Coroutine[Any, Any, T], seconds: float = 120.0) -> T:
 class Bench:
     """A queue that runs, and what it published."""
 
-    def __init__(self, queue: JobQueue) -> None:
+    def __init__(self, queue: JobQueue, home: Path) -> None:
         self.queue = queue
+        self.home = home
         self.hub = queue.hub
         self.client: Client = self.hub.connect()
         self.events: list[dict[str, Any]] = []
@@ -158,7 +159,7 @@ async def bench(home: Path, limits: Limits = QUICK, devices: tuple[str, ...] = (
     """A started queue."""
     queue = JobQueue(settings_in(home, **more), Hub(), limits=limits, devices=devices)
     await queue.start()
-    made = Bench(queue)
+    made = Bench(queue, home)
     try:
         yield made
     finally:

@@ -294,7 +294,12 @@ def test_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
     assert store.recover("the server ended") == [1]
     assert store.db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     assert store.add(RECIPE, [job()]) == [3]
+    store.remove(2)
     store.close()
+    with sqlite3.connect(tmp_path / "jobs.db.v1.bak") as backup:
+        assert backup.execute("PRAGMA user_version").fetchone() == (1,)
+        assert backup.execute("SELECT COUNT(*) FROM artefacts").fetchone() == (1,)
+    backup.close()
 
 
 def test_one_server_a_home(tmp_path: Path) -> None:

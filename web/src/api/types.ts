@@ -184,7 +184,12 @@ export interface Upload {
   modified: number;
 }
 
-/** A result: its bytes are at /api/artefacts/{digest}, a small WebP at /api/artefacts/{digest}/thumbnail. */
+/**
+ * A result: its bytes are at /api/artefacts/{digest}, a small WebP at /api/artefacts/{digest}/thumbnail.
+ *
+ * output: the declared output; of what a node saves or shows, its step. node: the node that made it, with the nodes
+ * that lead to it if it is in a subgraph: `sub/save`.
+ */
 export interface ArtefactInfo {
   id: number;
   job: number;
@@ -288,6 +293,16 @@ export interface Cleared {
   cancelled: number;
 }
 
+/** Jobs to forget: those that ended in one of these states, and not within the last `older_than` seconds. */
+export interface HistoryClear {
+  states: ("completed" | "failed" | "cancelled")[];
+  older_than: number;
+}
+
+export interface Forgotten {
+  jobs: number;
+}
+
 export interface CompareRequest {
   a: number;
   b: number;
@@ -351,6 +366,13 @@ export interface JobRemoved {
   job: number;
 }
 
+/** Many at once: the history was cleared. */
+export interface JobsRemoved {
+  kind: "jobs-removed";
+  seq: number;
+  jobs: number[];
+}
+
 export interface QueueChanged {
   kind: "queue";
   seq: number;
@@ -384,4 +406,4 @@ export interface WorkflowChanged {
   etag: string;
 }
 
-export type ServerEvent = Snapshot | Resumed | JobChanged | JobRemoved | QueueChanged | NodeChanged | NodeTextPiece | WorkflowChanged;
+export type ServerEvent = Snapshot | Resumed | JobChanged | JobRemoved | JobsRemoved | QueueChanged | NodeChanged | NodeTextPiece | WorkflowChanged;
