@@ -15,11 +15,13 @@ from nodeflow.engine import Engine
 from nodeflow.export import export
 from nodeflow.planner import with_exports
 from nodeflow.problems import Problem, ProblemsError
+from nodeflow.recorder import versions
 from nodeflow.server.openapi import read_json, route
 from nodeflow.server.problem import items
 from nodeflow.server.schema import Imported
 from nodeflow.server.services import Services
 from nodeflow.share.archive import ArchiveError
+from nodeflow.share.carried import Carried, from_document
 from nodeflow.share.drift import drift
 from nodeflow.share.embed import extract, is_picture
 from nodeflow.share.unpack import inspect, is_crate
@@ -68,24 +70,30 @@ def _comfy(engine: Engine, data: bytes) -> Imported:
 
 
 def _picture(engine: Engine, document: Any) -> Imported:
-    parts = document if isinstance(document, dict) else {}
-    workflow = Workflow.from_json(parts.get("recipe"))
-    return _finished(engine, workflow, "picture", _changes(engine, workflow, parts))
+    found = from_document(document)
+    return _finished(engine, found.workflow, "picture", _changes(engine, found))
 
 
-def _changes(engine: Engine, workflow: Workflow, parts: dict[str, Any]) -> list[str]:
+def _changes(engine: Engine, found: Carried) -> list[str]:
     """Why a run here may not give the picture that the recipe came in."""
-    key, numeric = parts.get("key"), parts.get("numeric")
     planner = engine.planner()
     try:  # with the steps that write files: a picture's key is that of such a step
-        plan, _ = with_exports(planner.plan(workflow), planner, export)
+        plan, _ = with_exports(planner.plan(found.workflow), planner, export)
     except ProblemsError:
         return []
-    if not isinstance(key, str) or any(step.key == key for step in plan.steps):
+    if not found.key or any(step.key == found.key for step in plan.steps):
         return []
-    if isinstance(numeric, str) and numeric != plan.numeric:
-        return [f"made with {numeric[:200]}, here it is {plan.numeric}: the result may differ in its last digits"]
-    return ["models, files or nodes are not what they were when the picture was made: the result may differ"]
+    here = versions(engine.catalogue)
+    lines = [
+        f"{name}: made with {version}, here it is {here[name]}"
+        for name, version in found.versions.items()
+        if here.get(name, version) != version
+    ]
+    if found.numeric and found.numeric != plan.numeric:
+        head = f"made with {found.numeric[:200]}, here it is {plan.numeric}: the result may differ in its last digits"
+    else:
+        head = "models, files or nodes are not what they were when the picture was made: the result may differ"
+    return [head, *lines]
 
 
 def _crate(engine: Engine, data: bytes) -> Imported:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import BrowserContext, expect
 
+from nodeflow.share.embed import embed, extract
 from tests.browser.canvas import Canvas, Document, recipe
 from tests.browser.recipes import chain, picture, wiring
 from tests.browser.watch import Watch
@@ -41,6 +43,31 @@ def test_a_result_dropped_opens_the_workflow_that_made_it(canvas: Canvas, kind: 
     canvas.drop(f"result.{kind}", content, FORMATS[kind])
     expect(canvas.node("save")).to_be_visible()
     assert canvas.changed(lambda doc: len(doc["nodes"]) == 2)["nodes"] == document["nodes"]
+
+
+def test_a_picture_that_would_not_come_out_the_same_here_warns_and_opens_all_the_same(canvas: Canvas) -> None:
+    document = recipe({"picture": {"op": "image/empty@1", "values": {"width": 16, "height": 16}}})
+    document["outputs"] = {"image": "picture.image"}
+    job = canvas.server.finished(canvas.server.run(document)[0])
+    _, content, _ = canvas.server.ask("GET", f"/api/artefacts/{job['artefacts'][0]['digest']}")
+    canvas.drop("same.png", content, "image/png")
+    expect(canvas.tab()).to_have_count(1)
+    expect(canvas.page.get_by_role("dialog")).to_have_count(0)
+
+    carried = extract(content)
+    before = canvas.server.get("/api/jobs?limit=1")["items"]
+    for change, words in (
+        ({"versions": {**carried["versions"], "nodeflow": "0.0.1"}}, r"nodeflow: made with 0\.0\.1, here it is "),
+        ({"numeric": "another-machine"}, "made with another-machine, here it is .* may differ in its last digits"),
+    ):
+        canvas.drop("older.png", embed(content, {**carried, "key": "0" * 64, **change}), "image/png")
+        report = canvas.dialog("Not as it was when it was made")
+        expect(report).to_contain_text("older.png, a picture")
+        expect(report).to_contain_text(re.compile(words))
+        report.get_by_role("button", name="Close").last.click()
+    expect(canvas.tab()).to_have_count(3)
+    expect(canvas.node("picture")).to_be_visible()
+    assert canvas.server.get("/api/jobs?limit=1")["items"] == before
 
 
 def test_unknown_nodes_are_kept_with_values_and_links(canvas: Canvas) -> None:

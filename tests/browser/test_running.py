@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.canvas import Canvas
 from tests.browser.recipes import chain, failing, faulty, picture, seeded
@@ -81,6 +82,53 @@ def test_a_run_survives_a_reload(canvas: Canvas) -> None:
     expect(canvas.node("checkpoint")).to_have_attribute("data-state", re.compile("done|cached"))
     canvas.button("Cancel current").click()
     canvas.expect_state("sample", "cancelled", seconds=20)
+
+
+def anew(canvas: Canvas, new_context: Callable[..., BrowserContext]) -> Canvas:
+    """The canvas in a new profile: no reload, the storage of the old one is gone."""
+    page = new_context().new_page()
+    page.goto("/")
+    return Canvas(page, canvas.server)
+
+
+def test_a_run_goes_on_while_the_page_is_killed_and_its_progress_is_there_in_a_new_one(
+    canvas: Canvas, new_context: Callable[..., BrowserContext]
+) -> None:
+    canvas.open(picture(steps=3000, seed=32))
+    canvas.queue()
+    canvas.expect_state("sample", "running")
+    job = canvas.server.get("/api/queue")["running"][0]["id"]
+    canvas.page.context.close()
+
+    def far() -> int:
+        return int(canvas.server.get(f"/api/jobs/{job}")["nodes"]["sample"].get("done", 0))
+
+    first = far()
+    canvas.server.until(far, lambda done: done > first + 20, 30)
+    again = anew(canvas, new_context)
+    again.expect_state("sample", "running")
+    said = again.node("sample").get_by_text(re.compile(r"^\d+ of 3000$"))
+    assert int(said.inner_text().split()[0]) > first
+    expect(again.page).to_have_title(re.compile(r"\d+% "))
+    again.expect_queue(0, 1)
+    again.button("Cancel current").click()
+    again.expect_state("sample", "cancelled", seconds=20)
+
+
+def test_a_run_that_ends_while_no_page_is_open_shows_its_result_in_a_new_one(
+    canvas: Canvas, new_context: Callable[..., BrowserContext]
+) -> None:
+    canvas.open(picture(steps=100, seed=33))
+    canvas.queue()
+    canvas.expect_state("sample", "running", "done")
+    canvas.server.until(lambda: canvas.server.get("/api/drafts")[0]["job"], bool)
+    canvas.page.context.close()
+    job = canvas.server.get("/api/jobs?limit=1")["items"][0]["id"]
+    assert canvas.server.finished(job)["state"] == "completed"
+    again = anew(canvas, new_context)
+    again.expect_state("decode", "done")
+    expect(again.node("decode").get_by_role("region", name="Result of decode").get_by_role("img")).to_be_visible()
+    expect(again.page.get_by_role("region", name="Latest results").get_by_role("img")).to_be_visible()
 
 
 def test_a_failed_node_says_what_failed_and_the_problem_leads_to_it(canvas: Canvas) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from tests.browser.canvas import Canvas
-from tests.browser.recipes import chain, many, picture, wiring
+from tests.browser.recipes import chain, failing, many, picture, wiring
 
 
 def view(canvas: Canvas) -> tuple[float, float, float]:
@@ -152,3 +154,34 @@ def test_the_minimap_drags_zooms_shows_failures_and_hides(canvas: Canvas) -> Non
     canvas.focus_pane()
     canvas.command("Show or hide the minimap")
     expect(minimap).to_have_count(0)
+
+
+def test_the_minimap_shows_a_failed_and_a_running_node_among_hundreds_that_are_out_of_view(canvas: Canvas) -> None:
+    """By its pixels: a spot of their colour, also where the map is dimmed because it shows what is not in view."""
+    document, faulty = picture(steps=4000, seed=52), failing()
+    others = many(200)
+    document["nodes"] |= faulty["nodes"] | others["nodes"]
+    document["layout"] |= others["layout"] | {"words": {"at": [9000, 3000]}, "find": {"at": [9400, 3000]}}
+    document["outputs"] |= {"found": "find.texts"}
+    canvas.open(document)
+    minimap = canvas.page.locator(".react-flow__minimap")
+    canvas.queue()
+    for state in ("running", "failed"):
+        expect(minimap.locator(f'[data-state="{state}"]')).to_have_count(1, timeout=60_000)
+    canvas.press("Escape")
+    for _ in range(14):
+        canvas.press("Control+=")
+    settled(canvas)
+    expect(canvas.node("find")).to_have_count(0)
+
+    def spots() -> tuple[int, int]:
+        map = Image.open(io.BytesIO(minimap.screenshot())).convert("RGB")
+        pixels = [map.getpixel((x, y)) for x in range(map.width) for y in range(map.height)]
+        red = sum(r > 110 and r > 1.5 * g and r > 1.5 * b for r, g, b in pixels)
+        violet = sum(b > 130 and b > 1.2 * g for r, g, b in pixels)
+        return red, violet
+
+    red, violet = spots()
+    assert red >= 9
+    assert violet >= 9
+    canvas.button("Cancel current").click()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
 
+from nodeflow import __version__
 from nodeflow.server.importing import imported
 from nodeflow.share.crate import of_recipe
 from nodeflow.share.embed import embed, extract
@@ -23,6 +25,8 @@ def test_a_picture_and_a_crate_of_here(tmp_path: Path, monkeypatch: pytest.Monke
         assert (found.kind, found.report, found.problems) == ("picture", [], [])
         other = embed(data, {**extract(data), "key": "0" * 64})
         assert len(imported(engine, other).report) == 1
+        older = embed(data, {**extract(data), "key": "0" * 64, "versions": {"python": "2.7", "nodeflow": __version__}})
+        assert imported(engine, older).report[1:] == [f"python: made with 2.7, here it is {platform.python_version()}"]
         pack(of_recipe(engine, world.workflow, world.path), tmp_path / "a.crate.zip")
         crate = imported(engine, (tmp_path / "a.crate.zip").read_bytes())
         assert (crate.kind, crate.report) == ("crate", [])

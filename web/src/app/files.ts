@@ -105,22 +105,27 @@ export function download(id = activeTab()?.id): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+const CONVERTED = "What importing changed";
+const DRIFTED = "Not as it was when it was made";
 const KINDS = { recipe: "recipe", picture: "picture", comfyui: "ComfyUI workflow", crate: "crate" };
 
 /** Open dropped files, each in a tab of its own, and say what importing changed. Problems show on their nodes. Nothing runs. */
 export async function importFiles(files: Iterable<File>): Promise<void> {
   const lines: string[] = [];
+  let converted = false;
   for (const file of files) {
     try {
       const found = await client.importFile(file);
       const recipe = asRecipe(found.workflow);
       open({ recipe, title: recipe.title || file.name.replace(/\.[A-Za-z0-9]+$/, "") });
-      if (found.report.length > 0) lines.push(`${file.name}, a ${KINDS[found.kind]}:`, ...found.report);
+      if (found.report.length === 0) continue;
+      lines.push(`${file.name}, a ${KINDS[found.kind]}:`, ...found.report);
+      converted ||= found.kind === "comfyui";
     } catch (error) {
       refused(file, error);
     }
   }
-  if (lines.length > 0) set({ report: { title: "What importing changed", lines } });
+  if (lines.length > 0) set({ report: { title: converted ? CONVERTED : DRIFTED, lines } });
 }
 
 /** A picture without a workflow is still a picture: it can be stored for image nodes. */

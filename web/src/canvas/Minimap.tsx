@@ -36,6 +36,8 @@ export function Minimap() {
       nodeComponent={MiniNode}
       nodeClassName={(node) => node.type ?? "op"}
       maskColor="var(--minimap-mask)"
+      maskStrokeColor="var(--line-strong)"
+      maskStrokeWidth={1}
       offsetScale={8}
     />
   );
