@@ -22,7 +22,10 @@ def document(routes: list[Route], version: str) -> dict[str, Any]:
     names, schemas = models_json_schema(list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}")
     paths: dict[str, dict[str, Any]] = {}
     for one in routes:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, names)
+        operations = paths.setdefault(one.path, {})
+        operations[one.method.lower()] = _operation(one, names)
+        if one.head:
+            operations["head"] = _without_body(operations["get"])
     return {
         "openapi": "3.1.0",
         "info": {"title": "nodeflow", "version": version, "license": {"name": "Apache-2.0"}},
@@ -64,9 +67,19 @@ def _operation(one: Route, names: Any) -> dict[str, Any]:
         str(204 if nothing else one.status): good,
         **{str(s): {"description": _reason(s), **bad} for s in sorted({400, 403, 404, 421, 500, *usual, *one.errors})},
     }
+    if 416 in one.errors:
+        answers["206"] = {"description": "The part that Range asks for.", "content": good["content"]}
+    if one.head:
+        answers["304"] = {"description": "The client has this version already."}
     if one.media == "text/html":
         answers["401"]["content"] = {"text/html": {}}  # a page that says how to sign in
     return operation
+
+
+def _without_body(operation: dict[str, Any]) -> dict[str, Any]:
+    """HEAD, of GET."""
+    plain = {s: {"description": a["description"]} for s, a in operation["responses"].items() if s not in ("206", "416")}
+    return {**operation, "operationId": f"{operation['operationId']}_head", "responses": plain}
 
 
 def _reason(status: int) -> str:

@@ -53,7 +53,8 @@ def make_app(services: Services) -> web.Application:
     app.cleanup_ctx.append(_queue_running)
     app.on_shutdown.append(_say_goodbye)
     for one in routes():
-        app.router.add_route(one.method, one.path, _adapted(one, services))
+        for method in (one.method, "HEAD") if one.head else (one.method,):
+            app.router.add_route(method, one.path, _adapted(one, services))
     app.on_response_prepare.append(set_headers)
     return app
 

@@ -11,14 +11,17 @@ import io
 import os
 import secrets
 import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 from aiohttp import web
+from blake3 import blake3
 from pydantic import Field
 
+from nodeflow.cache import BlobStore
 from nodeflow.cache.errors import BadBlob
-from nodeflow.server.given_files import IMMUTABLE, file_response, not_modified
+from nodeflow.server.given_files import IMMUTABLE, Given, give, lasting, not_modified
 from nodeflow.server.media import PICTURES, MediaError, inspect
 from nodeflow.server.openapi import route
 from nodeflow.server.problem import not_found
@@ -43,14 +46,67 @@ async def artefacts(
     return ArtefactPage(items=items, before=more)
 
 
-@route("GET", "/api/artefacts/{digest}", media="application/octet-stream")
-async def artefact(request: web.Request, services: Services, digest: Digest, download: bool = False) -> web.Response:
-    """A result's bytes: pictures may be shown, everything else is a download."""
-    if fresh := not_modified(request, digest):
+@route("GET", "/api/artefacts/{digest}", head=True, media="application/octet-stream", errors=(416,))
+async def artefact(
+    request: web.Request, services: Services, digest: Digest, download: bool = False
+) -> web.StreamResponse:
+    """A result's bytes, or a part of them: pictures may be shown, everything else is a download."""
+    if digest in services.engine.artefacts and (fresh := not_modified(request, digest)):
         return fresh
-    data = await _bytes(services, digest)
     known = await services.queue.artefact(digest)
-    return file_response(data, known.name if known else digest[:12], etag=digest, download=download)
+    name = known.name if known else digest[:12]
+
+    def opened() -> Given:
+        try:
+            content = _VERIFIED.open(services.engine.artefacts, digest)
+        except BadBlob:
+            raise not_found("no result of this digest is kept") from None
+        return Given(content, os.fstat(content.fileno()).st_size, name, digest, download=download)
+
+    return await give(request, opened)
+
+
+class Verified:
+    """Opens blobs whose bytes are what their digest says. Large ones are hashed again only after `seconds`, so that
+    a player that asks for a film in a hundred parts does not have it hashed a hundred times."""
+
+    def __init__(self, large: int = 4 << 20, seconds: float = 600.0, kept: int = 256) -> None:
+        self.large, self.seconds, self._kept = large, seconds, kept
+        self._seen: dict[tuple[str, int, int], float] = {}
+        self._lock = threading.Lock()
+
+    def open(self, store: BlobStore, digest: str) -> IO[bytes]:
+        """The blob, open for reading.
+
+        Raises:
+            BadBlob: it is missing or damaged.
+        """
+        try:
+            file = open(store.path(digest), "rb")  # noqa: SIM115 (it is closed by who gives it out)
+        except OSError as error:
+            raise BadBlob(f"blob {digest} cannot be read: {error.strerror}") from error
+        try:
+            state = os.fstat(file.fileno())
+            seen = digest, state.st_ino, state.st_size
+            now = time.monotonic()
+            if state.st_size < self.large or self._seen.get(seen, -self.seconds) <= now - self.seconds:
+                hasher = blake3()
+                while piece := file.read(1 << 20):
+                    hasher.update(piece)
+                if hasher.hexdigest() != digest:
+                    raise BadBlob(f"blob {digest} is damaged")
+                with self._lock:
+                    self._seen.pop(seen, None)
+                    self._seen[seen] = now
+                    while len(self._seen) > self._kept:
+                        del self._seen[next(iter(self._seen))]
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+_VERIFIED = Verified()
 
 
 async def _bytes(services: Services, digest: str) -> bytes:
@@ -60,7 +116,7 @@ async def _bytes(services: Services, digest: str) -> bytes:
         raise not_found("no result of this digest is kept") from None
 
 
-@route("GET", "/api/artefacts/{digest}/thumbnail", media="image/webp")
+@route("GET", "/api/artefacts/{digest}/thumbnail", head=True, media="image/webp")
 async def thumbnail(request: web.Request, services: Services, digest: Digest) -> web.Response:
     """A small WebP of a picture."""
     if fresh := not_modified(request, f"{digest}-{SIDE}"):
@@ -71,8 +127,7 @@ async def thumbnail(request: web.Request, services: Services, digest: Digest) ->
     except OSError:
         data = await _bytes(services, digest)
         small = await asyncio.to_thread(_made, data, path)
-    headers = {"ETag": f'"{digest}-{SIDE}"', "Cache-Control": IMMUTABLE}
-    return web.Response(body=small, content_type="image/webp", headers=headers)
+    return web.Response(body=small, content_type="image/webp", headers=lasting(f"{digest}-{SIDE}", IMMUTABLE))
 
 
 def _made(data: bytes, path: Path) -> bytes:

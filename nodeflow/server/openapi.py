@@ -125,7 +125,8 @@ class Route:
     """A handler with its place in the API.
 
     public: needs no token. takes: the media type of the body, if it has one. limit: bytes of the body. media: of an
-    answer that is not JSON. errors: statuses that it answers with besides those that every route has.
+    answer that is not JSON. errors: statuses that it answers with besides those that every route has. head: a GET that
+    answers HEAD too, without its body.
     """
 
     method: str
@@ -138,6 +139,7 @@ class Route:
     media: str = JSON
     errors: tuple[int, ...] = ()
     result: Any = None
+    head: bool = False
 
     @cached_property
     def hints(self) -> dict[str, Any]:
@@ -238,6 +240,7 @@ def route(
     media: str = JSON,
     errors: tuple[int, ...] = (),
     result: Any = None,
+    head: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Put a handler into the table; see the module's docstring.
 
@@ -246,11 +249,12 @@ def route(
         limit: bytes of the body. media: the media type of an answer that is a `web.Response`.
         errors: statuses that it answers with besides 400, 401, 403, 421 and 500.
         result: the model of the answer, where the handler makes the response itself (for headers).
+        head: HEAD is answered too, as GET but without the body.
     """
 
     def decorate(handler: Handler) -> Handler:
         text = summary or (inspect.getdoc(handler) or "").partition("\n")[0]
-        ROUTES.append(Route(method, path, handler, status, text, public, limit, media, errors, result))
+        ROUTES.append(Route(method, path, handler, status, text, public, limit, media, errors, result, head))
         return handler
 
     return decorate

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import IO
 
 from nodeflow.cache.errors import StoreError
 from nodeflow.cache.store import sync_folder
@@ -40,17 +41,25 @@ class Shelf:
         """Where the file of this name is; None if there is none."""
         return self.root / f"{name}{self.suffix}" if name in self.files() else None
 
-    def read(self, name: str) -> bytes | None:
-        """What the file holds; None if there is none."""
+    def open(self, name: str) -> IO[bytes] | None:
+        """The file, open for reading; None if there is none."""
         path = self.path(name)
         if path is None:
             return None
         try:
             descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-            with os.fdopen(descriptor, "rb") as file:
-                return file.read()
+            return os.fdopen(descriptor, "rb")
         except OSError:
             return None
+
+    def read(self, name: str) -> bytes | None:
+        """What the file holds; None if there is none."""
+        file = self.open(name)
+        if file is None:
+            return None
+        with contextlib.suppress(OSError), file:
+            return file.read()
+        return None
 
     def temporary(self) -> Path:
         """A name in the folder for a file that is being written."""

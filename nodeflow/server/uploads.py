@@ -19,7 +19,7 @@ from blake3 import blake3
 from pydantic import Field
 
 from nodeflow.artefacts import safe_stem
-from nodeflow.server.given_files import file_response, not_modified
+from nodeflow.server.given_files import Given, give, not_modified
 from nodeflow.server.media import SUFFIXES, Media, MediaError, inspect, kind_of
 from nodeflow.server.openapi import Incoming, route
 from nodeflow.server.problem import HTTPProblem, not_found, refused
@@ -100,11 +100,17 @@ def _inspected(path: Path) -> Media:
 
 
 @lru_cache(maxsize=4096)
-def _seen(path: str, modified: int, size: int) -> tuple[str, Media]:
-    """The digest and kind of a file, as long as it has not changed."""
+def _digest(path: str, inode: int, modified: int, size: int) -> str:
+    """The digest of a file, as long as it has not changed."""
     hasher = blake3()
     hasher.update_mmap(path)
-    return hasher.hexdigest(), _inspected(Path(path))
+    return hasher.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _media(path: str, inode: int, modified: int, size: int) -> Media:
+    """The kind of a file, as long as it has not changed."""
+    return _inspected(Path(path))
 
 
 def described(shelf: Shelf, name: str, state: os.stat_result) -> Upload:
@@ -113,7 +119,8 @@ def described(shelf: Shelf, name: str, state: os.stat_result) -> Upload:
     Raises:
         MediaError: it is no known kind of file (somebody else put it there).
     """
-    digest, media = _seen(str(shelf.root / name), state.st_mtime_ns, state.st_size)
+    seen = str(shelf.root / name), state.st_ino, state.st_mtime_ns, state.st_size
+    digest, media = _digest(*seen), _media(*seen)
     return Upload(
         name=name,
         digest=digest,
@@ -140,11 +147,26 @@ async def uploads(services: Services) -> list[Upload]:
     return await asyncio.to_thread(read)
 
 
-@route("GET", "/api/uploads/{name}", media="application/octet-stream")
-async def uploaded(request: web.Request, services: Services, name: FileName, download: bool = False) -> web.Response:
-    """An upload's bytes: pictures may be shown, everything else is a download."""
-    data = await asyncio.to_thread(shelf_of(services).read, name)
-    if data is None:
+@route("GET", "/api/uploads/{name}", head=True, media="application/octet-stream", errors=(416,))
+async def uploaded(
+    request: web.Request, services: Services, name: FileName, download: bool = False
+) -> web.StreamResponse:
+    """An upload's bytes, or a part of them: pictures may be shown, everything else is a download."""
+    found = await asyncio.to_thread(_opened, shelf_of(services), name, download)
+    if fresh := not_modified(request, found.etag, found.cache):
+        found.content.close()
+        return fresh
+    return await give(request, lambda: found)
+
+
+def _opened(shelf: Shelf, name: str, download: bool) -> Given:
+    file = shelf.open(name)
+    if file is None:
         raise not_found(f"no upload is called {name!r}")
-    etag = blake3(data).hexdigest()
-    return not_modified(request, etag) or file_response(data, name, etag=etag, download=download, cache="no-cache")
+    try:
+        state = os.fstat(file.fileno())
+        digest = _digest(str(shelf.root / name), state.st_ino, state.st_mtime_ns, state.st_size)
+        return Given(file, state.st_size, name, digest, "no-cache", download)
+    except BaseException:
+        file.close()
+        raise

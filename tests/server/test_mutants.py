@@ -106,9 +106,22 @@ MUTANTS = {
     ),
     "texts": Mutant("media.py", "if texts > MAX_TEXT:", "if False:", "test_uploads.py", "bombs"),
     "inline": Mutant(
-        "given_files.py", "kind in PICTURES and not download", "not download", "test_uploads.py", "hostile"
+        "given_files.py", "kind in PICTURES and not given.download", "not given.download", "test_uploads.py", "hostile"
     ),
     "sandbox": Mutant("given_files.py", "sandbox; ", "", "test_uploads.py", "hostile"),
+    "policy of what is kept": Mutant(
+        "given_files.py", '"Content-Security-Policy": FILE_POLICY, "Cache', '"Cache', "test_ranges.py", "versions"
+    ),
+    "blobs that are not hashed": Mutant(
+        "artefact_files.py", "if hasher.hexdigest() != digest:", "if False:", "test_ranges.py", "never_believed"
+    ),
+    "head without a token": Mutant(
+        G,
+        "    if route is None or not route.public:",
+        '    if request.method != "HEAD":',
+        "test_ranges.py",
+        "same_guards",
+    ),
     "type of files": Mutant(
         "given_files.py", 'kind or "application/octet-stream"', '"text/html"', "test_uploads.py", "hostile"
     ),
