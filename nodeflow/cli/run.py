@@ -27,7 +27,8 @@ Settings = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="A value for a declared input, written as its type wants it: text as it is, numbers, true or false, "
-        "lists as JSON. NAME=@FILE reads it from a file (NAME=@@… is a text that begins with @). Repeatable.",
+        "lists as JSON. NAME=@FILE reads it from a file, NAME=@- from standard input (NAME=@@… is a text that begins "
+        "with @). Repeatable.",
     ),
 ]
 Targets = Annotated[
@@ -121,6 +122,9 @@ def run(
         emit_json({**result_json(done, engine), "exit_code": int(code)})
     else:
         _report(done, engine, workflow, quiet)
+        if done.state == "completed" and not done.files:
+            kept = "" if no_cache else "; results are in the cache"
+            say(f"{_without_files(done, workflow)}, so no files were written{kept}.")
     if code is not Exit.OK:
         raise Stop(code)
 
@@ -239,5 +243,11 @@ def _report(done: Run, engine: Engine, workflow: Workflow, quiet: bool) -> None:
     order = ("computed", "cached", "failed", "blocked", "cancelled")
     parts = [f"{found[name]} {name}" for name in order if found[name]] or ["nothing to do"]
     say(f"{done.state}: {', '.join(parts)}, in {seconds_text(done.outcome.elapsed)}")
-    if not workflow.outputs and not done.files:
-        say("The recipe declares no outputs, so no files were written; results are in the cache.")
+
+
+def _without_files(done: Run, workflow: Workflow) -> str:
+    """Why a run that succeeded has written no files."""
+    if not workflow.outputs:
+        return "The recipe declares no outputs"
+    muted = sum(name.startswith("outputs.") for name in done.outcome.plan.muted)
+    return "All its outputs are muted" if muted == len(workflow.outputs) else "No declared output was asked for"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_FILE = 512 << 20
 MAX_TEXT = 16 << 20
+STDIN = "standard input"
 
 
 class Source(NamedTuple):
@@ -41,22 +41,24 @@ def read(file: str) -> Source:
     from nodeflow.api import carried_in
 
     if file == "-":
-        found = carried_in(sys.stdin.buffer.read(MAX_FILE + 1), source="standard input")
-        return Source(found.workflow, None, "standard input", found)
+        found = carried_in(sys.stdin.buffer.read(MAX_FILE + 1), source=STDIN)
+        return Source(found.workflow, None, STDIN, found)
     path = Path(file)
     found = carried_in(content(path, MAX_FILE), source=file)
     return Source(found.workflow, path, file, found)
 
 
 def content(path: Path, limit: int = MAX_FILE) -> bytes:
-    """A file's bytes.
+    """The bytes of a file or a pipe.
 
     Raises:
         Stop: if it cannot be read, or is larger than `limit` bytes.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise Stop(Exit.FILES, f"{path} is no regular file; name a recipe (.json) or a picture that carries one")
+        if path.is_dir():
+            raise Stop(Exit.FILES, f"{path} is a folder; name a file")
+        if path.exists() and not path.is_file() and not path.is_fifo():
+            raise Stop(Exit.FILES, f"{path} is no file; name a file, or a pipe")
         with open(path, "rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
@@ -74,11 +76,13 @@ def _near(path: Path) -> str:
     from nodeflow.problems import nearest
 
     try:
-        names = [p.name for p in path.parent.iterdir() if p.is_file()]
+        files = [p for p in path.parent.iterdir() if p.is_file()][:2000]
     except OSError:
         return ""
-    found = nearest(path.name, names[:2000])
-    return f"; did you mean {', '.join(str(path.parent / name) for name in found)}?" if found else ""
+    # Without its ending: that of all recipes is the same, and makes names alike that are not.
+    stems = {p.stem: p for p in sorted(files, key=lambda p: (p.suffix == path.suffix, p.suffix == ".json", p.name))}
+    found = [str(stems[stem]) for stem in nearest(path.stem, stems)]
+    return f"; did you mean {', '.join(found)}?" if found else ""
 
 
 @contextmanager
@@ -98,6 +102,10 @@ def with_settings(source: Source, settings: Iterable[str], engine: Engine) -> Wo
     Raises:
         Stop: if a text cannot be read as its input's type. ProblemsError: if the recipe has no such input.
     """
+    settings = list(settings)
+    readers = [text for text in settings if text.partition("=")[2] == "@-"]
+    if len(readers) + (source.path is None) > 1:
+        raise Stop(Exit.USAGE, "standard input can be read once only: give the recipe or one value there")
     given = dict(_split(text) for text in settings)
     if not given:
         return source.workflow
@@ -134,13 +142,33 @@ def _split(setting: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise Stop(Exit.USAGE, f"--set {setting!r}: expected name=value")
     if text.startswith("@@"):
-        return name.strip(), text[1:]
+        return name.strip(), _typed(name, text[1:])
     if not text.startswith("@"):
-        return name.strip(), text
+        return name.strip(), _typed(name, text)
+    place = STDIN if text == "@-" else text[1:]
+    if not place:
+        raise Stop(Exit.USAGE, f"--set {setting!r}: expected a file's name after @ (a text that begins with @: @@…)")
     try:
-        return name.strip(), content(Path(text[1:]), MAX_TEXT).decode("utf-8-sig").removesuffix("\n")
+        data = sys.stdin.buffer.read(MAX_TEXT + 1) if place is STDIN else content(Path(place), MAX_TEXT)
+        if len(data) > MAX_TEXT:
+            raise Stop(Exit.FILES, f"{place}: larger than {MAX_TEXT >> 20} MB")
+        return name.strip(), data.decode("utf-8-sig").removesuffix("\n")
     except UnicodeDecodeError:
-        raise Stop(Exit.FILES, f"{text[1:]}: not UTF-8 text") from None
+        raise Stop(Exit.FILES, f"{place}: not UTF-8 text") from None
+
+
+def _typed(name: str, text: str) -> str:
+    """Text as it was typed: bytes that the locale could not read, and which stand in it as lone surrogates, are UTF-8.
+
+    Raises:
+        Stop: if they are not.
+    """
+    if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text):
+        return text
+    try:
+        return os.fsencode(text).decode()
+    except ValueError:
+        raise Stop(Exit.USAGE, f"--set {clean(name)}: {clean(ascii(text), limit=80)} is not UTF-8 text") from None
 
 
 def _value(name: str, text: str, port: Port | None) -> Any:
@@ -148,13 +176,15 @@ def _value(name: str, text: str, port: Port | None) -> Any:
         return text  # an unknown input: the engine says so
     try:
         return parse_text(text, port)
-    except ValueError:
-        expected = _example(port)
-        raise Stop(Exit.USAGE, f"--set {name}: expected {expected}, got {clean(repr(text), limit=80)}") from None
+    except ValueError as error:
+        got = clean(repr(text), limit=80)
+        reason = f" ({error})" if text.lstrip().startswith(("[", "{")) else ""
+        raise Stop(Exit.USAGE, f"--set {name}: expected {_example(port)}, got {got}{reason}") from None
 
 
 def parse_text(text: str, port: Port) -> Any:
-    """A text as a value for a port: text where the port takes text, else JSON (`7`, `0.5`, `true`, `[1, 2]`).
+    """A text as a value for a port: text where the port takes text, else JSON (`7`, `0.5`, `true`, `[1, 2]`), read as
+    it is in a recipe.
 
     Raises:
         ValueError: if it is no JSON where JSON is needed.
@@ -163,18 +193,17 @@ def parse_text(text: str, port: Port) -> Any:
         return next((choice for choice in port.choices if str(choice) == text), text)
     if _takes_text(port):
         return text
+    from nodeflow.jsonio import parse_json
+    from nodeflow.problems import ProblemsError
+
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except ValueError:
+        return parse_json(text)
+    except ProblemsError as error:
         if text.strip().lower() in ("true", "false") and bool in port.type.members:
             return text.strip().lower() == "true"
         if port.type.is_any or port.type.variable is not None:
             return text
-        raise
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+        raise ValueError(error.problems[0].message) from None
 
 
 def _takes_text(port: Port) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,7 @@ def test_json_says_everything(cli: Cli, hello: str) -> None:
     [
         ("number", "7", "7 False up"),
         ("number", "-12345678901234567890", "-12345678901234567890 False up"),
+        ("number", "7.0", "7 False up"),
         ("flag", "true", "3 True up"),
         ("flag", "False", "3 False up"),
         ("how", "down", "3 False down"),
@@ -71,6 +74,31 @@ def test_values_that_do_not_fit_are_a_usage_error(here: Here, cli: Cli, port: st
     done = here("run", "count.json", "--set", f"it={text}")
     assert done.code == 2
     assert f"--set it: expected {expected}, got {text!r}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "nest deeper than 100"),
+        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ("[1e999]", "too large"),
+    ],
+)
+def test_json_is_read_as_strictly_as_in_a_recipe(here: Here, cli: Cli, text: str, reason: str) -> None:
+    inputs = {"it": {"to": ["count.number"]}}
+    cli.write("count.json", recipe({"count": {"op": "trial/count@1"}}, {"out": "count.text"}, inputs=inputs))
+    done = here("run", "count.json", "--set", f"it={text}")
+    assert done.code == 2
+    assert "--set it: expected int, got '" in done.err
+    assert reason in done.err
+    assert len(done.err) < 300
+
+
+def test_text_that_the_locale_cannot_read_is_utf8(here: Here, hello: str) -> None:
+    typed = "é日本".encode().decode("ascii", "surrogateescape")  # as Python hands it over with LC_ALL=C
+    assert here("run", hello, "--json", "--set", f"word={typed}").json["outputs"]["said"]["value"] == "é日本"
+    done = here("run", hello, "--set", "word=\udcff")
+    assert (done.code, done.err) == (2, "nodeflow: --set word: '\\udcff' is not UTF-8 text\n")
 
 
 def test_wrong_choices_and_types_are_the_engines_to_find(here: Here, cli: Cli) -> None:
@@ -102,6 +130,22 @@ def test_values_from_files(here: Here, cli: Cli, hello: str) -> None:
     (cli.folder / "bytes").write_bytes(b"\xff\xfe\x00")
     assert here("run", hello, "--set", "word=@bytes").code == 4
     assert here("run", hello, "--set", "word=@nothing").code == 4
+
+
+def test_values_from_standard_input_and_pipes(here: Here, cli: Cli, hello: str) -> None:
+    done = here("run", hello, "--json", "--set", "word=@-", "--set", "n=4", stdin="piped\nin\n")
+    assert done.json["outputs"]["said"]["value"] == "piped\nin"
+    for arguments in (["run", "-", "--set", "word=@-"], ["run", hello, "--set", "word=@-", "--set", "n=@-"]):
+        once = here(*arguments, stdin=(cli.folder / hello).read_text())
+        assert (once.code, "standard input can be read once only" in once.err) == (2, True)
+    os.mkfifo(cli.folder / "pipe")
+    writer = threading.Thread(target=(cli.folder / "pipe").write_text, args=("from a pipe",))
+    writer.start()
+    assert here("run", hello, "--json", "--set", "word=@pipe").json["outputs"]["said"]["value"] == "from a pipe"
+    writer.join()
+    for place, reason in (("@", "expected a file's name after @"), ("@.", ". is a folder; name a file")):
+        assert reason in here("run", hello, "--set", f"word={place}").err
+    assert "is no file" in here("run", "/dev/null").err
 
 
 def test_a_recipe_from_standard_input(cli: Cli, hello: str) -> None:
@@ -184,6 +228,17 @@ def test_a_target_runs_what_it_needs(here: Here, hello: str) -> None:
     assert "did you mean sum?" in wrong.err
 
 
+def test_a_run_that_writes_no_file_says_why(here: Here, cli: Cli, hello: str) -> None:
+    asked = "No declared output was asked for, so no files were written"
+    assert f"{asked}; results are in the cache.\n" in here("run", hello, "--target", "steady").err
+    assert f"{asked}.\n" in here("run", hello, "--target", "steady", "--no-cache").err
+    text = {"op": "trial/text@1"}
+    cli.write("none.json", recipe({"text": text}))
+    assert "The recipe declares no outputs, so" in here("run", "none.json").err
+    cli.write("muted.json", recipe({"text": {**text, "mode": "muted"}}, {"out": "text.text"}))
+    assert "All its outputs are muted, so" in here("run", "muted.json").err
+
+
 def test_no_cache_computes_everything(here: Here, hello: str) -> None:
     for _ in range(2):
         assert here("run", hello, "--no-cache", "--json").json["counts"]["cached"] == 0
@@ -227,6 +282,13 @@ def test_recipes_that_cannot_be_read(here: Here, name: str) -> None:
     done = here("run", name)
     assert done.code == (2 if "\0" in name else 4)
     assert done.err.count("\n") == 1
+
+
+def test_a_name_that_is_nearly_right(here: Here, cli: Cli, hello: str) -> None:
+    cli.write("hello.txt", "no recipe")
+    assert "helo.json: no such file; did you mean hello.json?\n" in here("run", "helo.json").err
+    assert "hello: no such file; did you mean hello.json?\n" in here("run", "hello").err
+    assert here("run", "nope.json").err == "nodeflow: nope.json: no such file\n"  # its ending alone is not like hello's
 
 
 def test_an_output_folder_that_cannot_be_written(cli: Cli, here: Here, hello: str) -> None:
