@@ -297,13 +297,20 @@ class Engine:
         self.close()
 
 
+def _openmp_threads() -> int:
+    """What `OMP_NUM_THREADS` says of the outermost level (it may be a list, one number a level); 0 if it says nothing
+    that OpenMP would heed."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isascii() and first.isdigit() and len(first) < 10 else 0
+
+
 def _threads(wanted: int) -> int:
     """CPU threads for tensors. Before torch is loaded the choice can still be made, and spinning be switched off; in a
     process that has loaded it, what it uses counts."""
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())
-    threads = wanted or int(os.environ.get("OMP_NUM_THREADS") or 0) or physical_cores()
+    threads = wanted or _openmp_threads() or physical_cores()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")

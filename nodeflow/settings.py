@@ -65,7 +65,8 @@ class Settings:
         """
         settings = cls()
         if home := environment.get("NODEFLOW_HOME"):
-            settings = replace(settings, home=Path(home), cache=Path(home) / "cache")
+            folder = Path(home).expanduser()
+            settings = replace(settings, home=folder, cache=folder / "cache")
         file = settings.home / "nodeflow.toml"
         if file.is_file():
             try:
@@ -88,7 +89,7 @@ class Settings:
                 changes[name] = converted = _convert(value, known[name])
                 if isinstance(converted, (int, float)) and not 0 <= converted < float("inf"):
                     raise ValueError
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 kind = type(known[name]).__name__
                 kind = f"{kind}, 0 or more" if kind in ("int", "float") else kind
                 raise NodeflowError(f"{source}: setting {name}: expected {kind}, got {value!r}") from None

@@ -19,6 +19,7 @@ import pytest
 import nodeflow
 from nodeflow.cache import StoreError
 from nodeflow.engine import Engine, RunFailed
+from nodeflow.numeric import physical_cores
 from nodeflow.op import node
 from nodeflow.problems import ProblemsError
 from nodeflow.registry import Pack, load_pack, make_catalogue
@@ -264,6 +265,16 @@ def test_a_home_that_cannot_be_written_is_noticed_before_the_run(tmp_path: Path)
         with pytest.raises(StoreError):
             nodeflow.run(GREETING, engine=engine, out=tmp_path / "o")
     assert CALLS == []
+
+
+@pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("2,4", 2), (" 5 ", 5), ("many", 0), ("", 0), ("0", 0)])
+def test_openmp_decides_about_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)  # in a process that has torch, what it uses counts
+    engine = Engine(Settings(home=tmp_path, cache=tmp_path, device="cpu"))
+    assert engine.numeric.threads == (threads or physical_cores())
 
 
 def test_a_device_that_does_not_exist_is_refused(tmp_path: Path) -> None:

@@ -46,9 +46,18 @@ def test_mistakes_are_named(tmp_path: Path, toml: str, message: str) -> None:
     assert message in str(raised.value)
 
 
-def test_mistakes_in_the_environment(tmp_path: Path) -> None:
-    with pytest.raises(NodeflowError, match="environment: setting ram_budget: expected int, 0 or more, got 'lots'"):
-        Settings.load({"NODEFLOW_HOME": str(tmp_path), "NODEFLOW_RAM_BUDGET": "lots"})
+@pytest.mark.parametrize("budget", ["lots", "infGB", "1e999GB", "nanGB"])
+def test_mistakes_in_the_environment(tmp_path: Path, budget: str) -> None:
+    with pytest.raises(
+        NodeflowError, match=f"environment: setting ram_budget: expected int, 0 or more, got '{budget}'"
+    ):
+        Settings.load({"NODEFLOW_HOME": str(tmp_path), "NODEFLOW_RAM_BUDGET": budget})
+
+
+def test_the_home_may_be_given_from_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/painter")
+    settings = Settings.load({"NODEFLOW_HOME": "~/flows"})  # as a service's or a container's configuration has it
+    assert (settings.home, settings.cache) == (Path("/home/painter/flows"), Path("/home/painter/flows/cache"))
 
 
 @pytest.mark.parametrize(
