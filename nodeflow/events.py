@@ -111,13 +111,6 @@ Event = (
 )
 
 
-def event_json(event: Event) -> dict[str, Any]:
-    """An event as JSON: its fields and its `kind`; a preview without the picture."""
-    document = {"kind": type(event).__name__, **event._asdict()}
-    document.pop("image", None)
-    return document
-
-
 class Emitter:
     """Numbers events and hands them to one listener, in order, one at a time.
 

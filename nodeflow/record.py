@@ -1,8 +1,9 @@
 """What ran: runs, what became of each node, the artefacts, and what every key was made of; in one SQLite database.
 
 Two transactions a run: `begin` before anything runs, `finish` with everything. Both survive a power cut on return
-(synchronous=FULL). A run whose process died is marked "interrupted" by the next `begin`. Key parts are stored once for
-each key, so that two keys can be compared in another process, another day. History is paged by number, never by offset.
+(synchronous=FULL). A run whose process died is "interrupted": read so at once, marked so by the next `begin`. Key parts
+are stored once for each key, so that two keys can be compared in another process, another day. History is paged by
+number, never by offset.
 
 Old databases are brought up to date (`record_schema`), after a backup. This module must not know plans, nodes or the
 cache: it stores the plain values that it is given.
@@ -146,11 +147,6 @@ class RecordStore:
         )
         return [ArtefactRow(row[0], row[1], row[2].hex(), *row[3:]) for row in self._query(query, run)]
 
-    def runs_of_artefact(self, digest: str) -> list[RunRow]:
-        """The runs that made the artefact of this digest, the newest first."""
-        query = f"SELECT {_RUN} FROM runs WHERE number IN (SELECT run FROM artefacts WHERE digest = ?) ORDER BY 1 DESC"
-        return [_run_row(row) for row in self._query(query, bytes.fromhex(digest))]
-
     def parts(self, key: str) -> dict[str, Any] | None:
         """What the key was made of, None if no recorded run had it."""
         found = self._query("SELECT parts FROM parts WHERE key = ?", bytes.fromhex(key))
@@ -207,7 +203,10 @@ class RecordStore:
 
     def prune(self, keep: int) -> int:
         """Delete all but the `keep` latest runs that are not running, and what only they needed; how many."""
+        if not self.path.exists():
+            return 0
         with self._writing() as db:
+            self._mark_interrupted(db)
             deleted = db.execute(
                 "DELETE FROM runs WHERE state != 'running' AND number NOT IN "
                 "(SELECT number FROM runs ORDER BY number DESC LIMIT ?)",
@@ -276,11 +275,13 @@ class RecordStore:
 
 _ADD_NODE: Final = "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_FILE: Final = "INSERT OR REPLACE INTO artefacts VALUES (?, ?, ?, ?, ?, ?)"
-_RUN: Final = "number, id, recipe, started, ended, state, numeric, versions, seeds, error"
+_RUN: Final = "number, id, recipe, started, ended, state, numeric, versions, seeds, error, process"
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
-    number, run, recipe, started, ended, state, numeric, versions, seeds, error = row
+    number, run, recipe, started, ended, state, numeric, versions, seeds, error, process = row
+    if state == "running" and not is_alive(process):
+        state = "interrupted"
     return RunRow(
         number, run, recipe.hex(), started, ended, state, numeric, json.loads(versions), json.loads(seeds), error
     )

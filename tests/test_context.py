@@ -7,7 +7,7 @@ from blake3 import blake3
 
 from nodeflow.context import Carried, StandaloneContext
 from nodeflow.errors import Cancelled
-from nodeflow.events import NodePreview, NodeProgress, NodeText, NodeWarning, event_json
+from nodeflow.events import NodePreview, NodeProgress, NodeText, NodeWarning
 from nodeflow.op import Context, node
 from nodeflow.types import Artefact
 from tests.packs_for_tests import n, recipe, run
@@ -34,13 +34,6 @@ def test_all_that_a_node_may_say() -> None:
     ]
     assert ran.value("x") == [Artefact(blake3(b"data").hexdigest(), "text/plain", "a.txt", 4)]
     assert ran.outcome.warnings == [("x", "hm")]
-
-
-def test_events_as_json() -> None:
-    assert event_json(NodeProgress(3, "x", 1, 2, "")) == {
-        "kind": "NodeProgress", "seq": 3, "node": "x", "done": 1, "total": 2, "text": "",
-    }  # fmt: skip
-    assert event_json(NodePreview(3, "x", object())) == {"kind": "NodePreview", "seq": 3, "node": "x"}
 
 
 def test_called_as_a_function() -> None:

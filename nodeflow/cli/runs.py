@@ -19,6 +19,7 @@ app = typer.Typer(
         "nodeflow runs",
         "nodeflow runs show 8c1f",
         "nodeflow runs show 8c1f --recipe > again.json  the recipe as it was run",
+        "nodeflow runs prune --keep 1000",
     ),
 )
 
@@ -79,6 +80,22 @@ def show(
             emit_json(_run_json(records, row))
         else:
             _show(records, row)
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option("--keep", min=0, metavar="NUMBER", help="How many of the latest runs stay.")],
+) -> None:
+    """Forget all but the latest runs. Files in output folders and the cache stay.
+
+    `nodeflow why` and the reasons of `nodeflow plan` know only runs that are on record. What only forgotten runs have
+    made is deleted by `nodeflow cache sweep`.
+    """
+    from nodeflow.engine import Engine
+
+    with Engine() as engine:
+        gone = engine.records.prune(keep)
+    emit(f"forgot {gone:,} run{'' if gone == 1 else 's'}")
 
 
 def _show(records: RecordStore, row: RunRow) -> None:

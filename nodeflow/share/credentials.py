@@ -96,11 +96,6 @@ def read_credentials(data: bytes, trust: bytes = b"") -> Credentials | None:
     return _credentials(document, state)
 
 
-def has_credentials(data: bytes) -> bool:
-    """Whether a picture seems to carry credentials; looks for their mark only."""
-    return is_picture(data) and any(mark in data[: 1 << 20] for mark in (b"caBX", b"jumb", b"C2PA"))
-
-
 def _credentials(document: Any, state: str) -> Credentials:
     manifests = _dict(_dict(document).get("manifests"))
     manifest = _dict(manifests.get(_text(_dict(document).get("active_manifest"))))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli import shapes
-from tests.cli.conftest import Cli, Done
+from tests.cli.conftest import Cli, Done, recipe
 
 Here = Callable[..., Done]
 
@@ -38,6 +39,32 @@ def test_runs(cli: Cli, here: Here, hello: str) -> None:
     assert shown.code == 0
     assert any(line.split()[:3] == ["sum", "trial/add@1", "computed"] for line in shown.out.splitlines())
     assert "output/sum-2.json" in shown.out
+
+
+def test_old_runs_are_forgotten(here: Here, cli: Cli, hello: str) -> None:
+    assert (here("runs", "prune", "--keep", "1").out, (cli.folder.parent / "home").exists()) == (
+        "forgot 0 runs\n",
+        False,
+    )
+    for n in range(3):
+        here("run", hello, "--set", f"n={n}")
+    assert here("runs", "prune", "--keep", "2").out == "forgot 1 run\n"
+    assert [row["number"] for row in here("runs", "--json").json["runs"]] == [3, 2]
+    assert here("runs", "prune").code == 2  # how many stay is for the user to say
+
+
+def test_a_run_that_was_killed_is_not_shown_as_running(cli: Cli, here: Here) -> None:
+    cli.write("long.json", recipe({"slow": {"op": "trial/slow@1", "values": {"text": "x"}}}, {"out": "slow.text"}))
+    process = cli.start("run", "long.json")
+    started = Path(cli.environment["TRIAL_STARTED"])
+    while not started.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    assert [row["state"] for row in here("runs", "--json").json["runs"]] == ["running"]
+    process.kill()
+    process.communicate()
+    assert [row["state"] for row in here("runs", "--json").json["runs"]] == ["interrupted"]
+    assert here("runs", "prune", "--keep", "0").out == "forgot 1 run\n"
 
 
 def test_a_run_can_be_run_again(here: Here, cli: Cli, hello: str) -> None:
