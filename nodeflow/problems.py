@@ -27,7 +27,7 @@ CODES: dict[str, tuple[str, str]] = {
     "NF105": ("missing-input", "A required input has neither a value nor a link."),
     "NF106": ("unknown-output", "The node that a link comes from has no output of this name."),
     "NF107": ("unknown-node", "A link comes from a node that does not exist."),
-    "NF108": ("two-sources", "An input has both a value and a link."),
+    "NF108": ("two-sources", "An input has two sources among a value, a link and declared inputs."),
     "NF109": ("cycle", "Nodes feed each other in a circle."),
     "NF110": ("unreachable", "No output needs this node; it does not run."),
     "NF111": ("deprecated", "The op is deprecated."),

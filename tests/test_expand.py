@@ -63,6 +63,17 @@ def test_mapped_nodes_in_a_row() -> None:
     assert sorted(keys(mapped).values()) == sorted(keys(by_hand).values())
 
 
+def test_an_empty_list_is_walked_in_no_steps() -> None:
+    #  x over []    y over x    s = total(y)
+    nodes = {
+        "x": n("add", a=[], each=["a"]),
+        "y": n("add", a="@x.value", each=["a"]),
+        "z": n("add", a=[], b=[1, 2], product=["a", "b"]),
+        "s": n("total", items="@y.value"),
+    }
+    assert run(recipe(nodes, {"x": "x.value", "z": "z.value", "s": "s.value"})).values == {"x": [], "z": [], "s": 0}
+
+
 def test_lengths_that_differ_are_found_where_they_are_known() -> None:
     workflow = recipe({"x": n("add", a=[1, 2], each=["a"]), "y": n("add", a="@x.value", b=[1, 2, 3], each=["a", "b"])})
     (found,) = refused(lambda: planner().plan(workflow))
@@ -171,7 +182,9 @@ def test_bodies_that_run_all_deeper_ones_are_planned_once_each(deepest: str) -> 
         turns = {f"t{j}": n("each_turn", body=f"d{j}", count=1, v="@x.value") for j in range(i)}
         return definition({"x": n("add"), **turns}, {"v": f"t{i - 1}.v"}, v="x.a")
 
-    end = definition({"x": n("add"), "y": n(deepest, **{"a" if deepest == "add" else "value": "@x.value"})}, {}, v="x.a")
+    end = definition(
+        {"x": n("add"), "y": n(deepest, **{"a" if deepest == "add" else "value": "@x.value"})}, {}, v="x.a"
+    )
     definitions = {"d0": {**end, "outputs": {"v": "x.value"}}, **{f"d{i}": level(i) for i in range(1, 26)}}
     workflow = recipe({"r": n("each_turn", body="d25", count=1, v=1)}, {"v": "r.v"}, definitions=definitions)
     (step,) = planner().plan(workflow).steps

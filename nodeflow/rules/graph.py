@@ -75,9 +75,13 @@ def needed_by(scope: Scope, wanted: list[str]) -> set[str]:
 def declared_findings(scope: Scope) -> Iterator[Finding]:
     """Rules about declared inputs and outputs."""
     workflow = scope.workflow
+    feeds: dict[str, str] = {}
     for name, part in workflow.inputs.items():
         held: list[Any] = []
         for target in part.to:
+            if (other := feeds.setdefault(target, name)) != name:
+                message = f"{target!r} is fed by the declared input {other!r} already"
+                yield Finding("NF108", f"inputs.{name}", message, hint="remove it from one of them")
             node, _, port = target.partition(".")
             if node not in workflow.nodes:
                 hint = did_you_mean(node, workflow.nodes)

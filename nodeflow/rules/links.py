@@ -88,7 +88,7 @@ def mapping_fits(view: NodeView, scope: Scope, session: Session) -> Iterator[Fin
             lengths[name] = len(view.node.values[name])
         elif isinstance(links := view.node.links.get(name), list):
             lengths[name] = len(links)
-        elif name not in view.node.links and (view.id, name) not in scope.fed:
+        elif name not in view.node.links and name not in view.node.values and (view.id, name) not in scope.fed:
             yield Finding("NF206", place, f"the mapped input {name!r} has no list", hint="write a list as its value")
     if view.node.each and len(set(lengths.values())) > 1:
         got = ", ".join(f"{name}: {length}" for name, length in lengths.items())

@@ -50,7 +50,7 @@ def values_fit(view: NodeView, scope: Scope, session: Session) -> Iterator[Findi
             continue
         place = f"nodes.{view.id}.values.{name}"
         if name in view.mapped:
-            if not isinstance(value, list) or not value:
+            if not isinstance(value, list):
                 yield Finding("NF206", place, "a mapped input takes a list", f"a list of {port.type}", describe(value))
                 continue
             items = []

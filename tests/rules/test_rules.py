@@ -452,6 +452,16 @@ def test_targets_that_are_none(target: str, message: str, hint: str) -> None:
     assert hint in found.hint or target == "x.valeu"
 
 
+def test_a_port_has_one_declared_input() -> None:
+    workflow = recipe(
+        {"x": n("add", a=1, b=2)}, {"y": "x.value"}, inputs={"p": {"to": ["x.a", "x.a"]}, "q": {"to": ["x.b", "x.a"]}}
+    )
+    message = "'x.a' is fed by the declared input 'p' already"
+    assert [p for p in problems(workflow) if p.severity == "error"] == [
+        Problem("NF108", "inputs.q", message, hint="remove it from one of them")
+    ]
+
+
 def test_cycles_are_printed_whole() -> None:
     #  a → b → c → a      d → e → d      f behind the first
     nodes = {
@@ -575,5 +585,6 @@ def test_problems_come_in_the_same_order_in_every_process() -> None:
         ).stdout
 
     first = said("0")
-    assert "these nodes feed each other: r" in first and first.count("both a value and a link") == len(names)
+    assert "these nodes feed each other: r" in first
+    assert first.count("both a value and a link") == len(names)
     assert {said(str(seed)) for seed in range(1, 4)} == {first}
