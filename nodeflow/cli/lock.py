@@ -165,7 +165,8 @@ def refuse_drift(engine: Engine, workflow: Workflow, source: Source, given: Path
         emit_json({"state": "refused", "exit_code": int(Exit.DIFFERENT), "problems": [], "drift": drifts})
         raise Stop(Exit.DIFFERENT)
     show_drift(found)
-    raise Stop(Exit.DIFFERENT, f"nothing ran: {len(found)} differences from the lock")
+    count = "1 difference" if len(found) == 1 else f"{len(found)} differences"
+    raise Stop(Exit.DIFFERENT, f"nothing ran: {count} from the lock")
 
 
 def show_drift(found: list[Drift]) -> None:

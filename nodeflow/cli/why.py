@@ -69,7 +69,10 @@ def _whole(records: RecordStore, prefix: str) -> str:
         raise Stop(Exit.USAGE, f"{prefix!r} is no key: expected at least 4 hex digits, as `nodeflow plan` shows them")
     found = records.keys_like(text)
     if not found:
-        raise Stop(Exit.USAGE, f"no recorded run has a key that begins with {text}; `nodeflow runs show` lists keys")
+        known = (
+            "`nodeflow runs show` lists those that are on record, and `nodeflow plan` says itself why a node would run"
+        )
+        raise Stop(Exit.USAGE, f"no recorded run has a key that begins with {text[:16]}; {known}")
     if len(found) > 1:
         listed = ", ".join(key[:16] for key in found[:5])
         raise Stop(Exit.USAGE, f"several keys begin with {text}: {listed}; give more digits")

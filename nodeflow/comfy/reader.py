@@ -99,7 +99,9 @@ def read_document(
     elif is_api(document):
         report.format, graph = "api", read_api(document, report)
     else:
-        raise refuse("the document is no workflow of ComfyUI's", source, code="NF003", place="format")
+        recipe = isinstance(document, dict) and str(document.get("format", "")).startswith("nodeflow/")
+        hint = "it is a recipe already; run it with: nodeflow run FILE" if recipe else ""
+        raise refuse("the document is no workflow of ComfyUI's", source, code="NF003", place="format", hint=hint)
     if ops is None:
         from nodeflow.registry import installed
 

@@ -63,6 +63,15 @@ def test_run_says_to_import_first(
     assert "carries no recipe" in capsys.readouterr().err
 
 
+def test_a_recipe_need_not_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("r.json").write_text('{"format": "nodeflow/1", "nodes": {}}')
+    assert run("import", "r.json") == 3
+    assert "it is a recipe already; run it with: nodeflow run FILE" in capsys.readouterr().err
+
+
 def test_the_table_in_the_documentation_is_fresh() -> None:
     text = PAGE.read_text("utf-8")
     assert text == with_table(text), "run: python -m nodeflow.comfy.table"
