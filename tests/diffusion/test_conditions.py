@@ -169,3 +169,26 @@ def test_a_hint_of_no_strength_is_as_if_it_were_not_there():
     handle = ControlNet("c", "", "")
     (c,) = ready(text(control=(ControlHint(handle, torch.zeros(1, 3, 8, 8), 0.0),)))
     assert c.control == ()
+
+
+def hinted(hint):
+    handle = ControlNet("x", "", "")
+    net = FlatDenoiser()
+    (c,) = ready(text(control=(ControlHint(handle, hint),)), networks={id(handle): net})
+    return c.control[0].hint
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 1), (1, 1), (63, 65)])
+def test_a_hint_of_any_shape_gets_the_pictures(size):
+    assert hinted(torch.rand(1, 3, *size)).shape == (2, 3, 64, 64)
+
+
+def test_as_many_pictures_and_masks_as_the_batch_has_or_one():
+    assert hinted(torch.rand(2, 3, 64, 64)).shape == (2, 3, 64, 64)
+    for make in (
+        lambda: hinted(torch.rand(3, 3, 64, 64)),
+        lambda: ready(text(mask=torch.rand(3, 1, 16, 16))),
+        lambda: ready(text(extra={"concat_latent": torch.rand(3, 4, 16, 16)})),
+    ):
+        with pytest.raises(ValueError, match="there are 3 for a batch of 2; expected one, or one for each"):
+            make()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -134,6 +136,27 @@ def test_pictures_of_a_batch_are_those_made_alone():
         assert torch.allclose(together[1:2], alone, atol=1e-4), sampler
         cut = job("discrete", batch_index=(1,), sampler=sampler, sides=conditions)
         assert torch.equal(sample(FlatDenoiser("discrete"), cut).latent, alone), sampler
+
+
+def test_a_sampler_that_looks_at_the_whole_batch_gives_each_picture_its_own_hint():
+    class Led(FlatDenoiser):
+        def __call__(self, x, timestep, conditions):
+            given = conditions.tokens + conditions.control["mid"][0][:, :1, :1]
+            return super().__call__(x, timestep, replace(conditions, tokens=given))
+
+    class Net:
+        downscale = 4
+
+        def __call__(self, x, timestep, conditions, hint):
+            return {"mid": [hint.mean(dim=(1, 2, 3))[:, None, None]]}
+
+    handle, hints = ControlNet("x", "", ""), torch.stack([torch.zeros(3, 32, 32), torch.ones(3, 32, 32)])
+    led = text(2.0, control=(ControlHint(handle, hints),))
+    run = job(
+        "discrete", batch=2, steps=20, sampler="dpm_adaptive", guidance=Guidance("basic"), sides={"positive": [led]}
+    )
+    means = sample(Led("discrete"), run, networks={id(handle): Net()}).latent.mean(dim=(1, 2, 3))
+    assert means.tolist() == pytest.approx([2.0, 3.0], abs=0.1)
 
 
 def test_compatible_sampler_noise_is_that_of_the_first_seed():

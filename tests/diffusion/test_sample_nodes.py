@@ -94,7 +94,42 @@ def test_dual_and_perp_neg():
     assert run(guider_nodes.guider_perp_neg(MODEL, text(2), text(5), text(0), 3.0)) == pytest.approx(6.0, abs=1e-3)
 
 
+def test_cfg_plus_plus_wants_a_negative_even_without_guidance():
+    with pytest.raises(NodeError, match=r"sampler euler_cfg_pp: .* link a negative"):
+        nodes.sample(MODEL, text(2), EMPTY, guidance=1.0, sampler="euler_cfg_pp", ctx=Run(FlatDenoiser()))
+
+
+def test_sigmas_of_another_model_are_refused():
+    guider = guider_nodes.guider(MODEL, text(2), text(1))
+    sigmas = part_nodes.sigmas(MODEL, steps=3, ctx=Run(FlatDenoiser("eps")))
+    for wrong, message in ((sigmas, "made for another model"), (sigmas.flip(0), "values that fall")):
+        with pytest.raises(NodeError, match=message):
+            nodes.sample_custom(Noise(0), guider, Sampler("euler"), wrong, EMPTY, ctx=Run(FlatDenoiser()))
+
+
+def test_a_share_too_small_to_be_a_run_is_refused_at_once():
+    with pytest.raises(NodeError, match=r"denoise 1e-09: 20 steps of it .* use at least 0\.0002"):
+        nodes.sample(MODEL, text(2), EMPTY, text(1), denoise=1e-9, ctx=Run(FlatDenoiser()))
+
+
+def test_a_picture_that_the_model_does_not_read_is_told():
+    ctx = Run(FlatDenoiser())
+    prompt = Conditioning((Condition(torch.ones(1, 2, 4), extra={"concat_latent": torch.ones(1, 4, 8, 8)}),))
+    nodes.sample(MODEL, prompt, EMPTY, text(1), steps=1, ctx=ctx)
+    assert [w for w in ctx.warnings if "no inpainting or editing model" in w]
+
+
+def test_a_sampler_that_stops_early_says_how_much_noise_stays():
+    for steps, told in ((1, ["here 14.6: that much noise stays"]), (40, [])):
+        ctx = Run(FlatDenoiser("eps"))
+        settings = {"steps": steps, "sampler": "dpm_fast", "schedule": "karras"}
+        nodes.sample(MODEL, text(2), EMPTY, text(1), **settings, ctx=ctx)
+        assert [part in warning for part, warning in zip(told, ctx.warnings, strict=True)] == [True] * len(told)
+
+
 def test_guider_options():
+    with pytest.raises(NodeError, match=r"start 0\.8 is after end 0.2"):
+        guider_nodes.guider(MODEL, text(1), text(0), 3.0, 0.0, 0.8, 0.2)
     assert guider_nodes.guider(MODEL, text(1), text(0), 3.0, 0.7, 0.1, 0.9).options == {
         "rescale": 0.7,
         "start": 0.1,
@@ -120,13 +155,27 @@ def test_shift_changes_the_steps_and_not_the_weights():
 
 
 def test_shift_by_size_is_the_maximum_at_a_megapixel():
-    assert model_nodes.model_shift_by_size(MODEL).options["sampling"]["shift"] == pytest.approx(1.15)
+    shifted = model_nodes.model_shift_by_size(MODEL)
+    assert shifted.options["sampling"]["flux_shift"] == pytest.approx(1.15)
+    flux = FlatDenoiser()
+    flux.sigma_table = {"kind": "flux", "shift": 0.0}
+    # e^1.15 / (e^1.15 + 1/0.5 - 1) at the middle of the way
+    assert float(part_nodes.sigmas(shifted, steps=2, ctx=Run(flux))[1]) == pytest.approx(0.7595, abs=1e-4)
+    with pytest.raises(NodeError, match="time shift: for Flux"):
+        part_nodes.sigmas(shifted, ctx=Run(FlatDenoiser()))
+
+
+def test_a_shift_of_nothing_is_refused_where_it_means_nothing():
+    with pytest.raises(NodeError, match="time shift 0: expected more than 0"):
+        part_nodes.sigmas(model_nodes.model_shift(MODEL, 0.0), ctx=Run(FlatDenoiser()))
 
 
 def test_model_sampling_changes_the_table():
     ctx = Run(FlatDenoiser("eps"))
     changed = model_nodes.model_sampling(MODEL, "v", True)
     assert float(part_nodes.sigmas(changed, steps=4, ctx=ctx)[0]) > 4000
+    with pytest.raises(NodeError, match="this is a flow model"):
+        part_nodes.sigmas(changed, ctx=Run(FlatDenoiser()))
 
 
 def test_sampler_options_are_checked():

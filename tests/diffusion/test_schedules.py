@@ -85,6 +85,14 @@ def test_step_range():
     assert len(step_range(sigmas, 10, 10_000, False)) < 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_end_of_a_schedule_finer_than_the_table_does_not_stand_still(name, kind):
+    sigmas = make_sigmas(TABLES[kind], name, 20, 0.01)
+    assert (sigmas.diff() < 0).all()
+    assert 2 <= len(sigmas) <= 21
+
+
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="karras"):
         make_sigmas(TABLES["flow"], "karas", 10)

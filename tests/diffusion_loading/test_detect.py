@@ -119,7 +119,7 @@ def test_a_vae_and_text_encoders_alone(tmp_path: Path) -> None:
     place = "text_encoders.clip_g.transformer."
     clip = {k.removeprefix(place): v for k, v in keys("sd3_reduced_te").items() if k.startswith(place)}
     spec = describe(sparse(tmp_path / "clip_g.safetensors", clip))
-    assert spec.looks_like == "a OpenCLIP-G text encoder"
+    assert spec.looks_like == "an OpenCLIP-G text encoder"
     assert has(spec, "text")
 
 

@@ -214,3 +214,33 @@ def test_an_empty_latent_has_the_models_channels_and_cells(flow_folder: Path, tm
     assert not empty_latent(model, 64, 32).samples.any()
     with pytest.raises(NodeError, match="less than one latent cell"):
         empty_latent(model, 2, 64)
+
+
+def test_what_is_not_this_models_is_refused(flow_folder: Path, tmp_path: Path) -> None:
+    """Pooled text, ControlNet residuals and sizes made for another family."""
+    from diffusers import UNet2DConditionModel
+
+    torch.manual_seed(0)
+    UNet2DConditionModel(
+        block_out_channels=(32, 64), layers_per_block=1, cross_attention_dim=16, attention_head_dim=8,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=60,
+    ).save_pretrained(tmp_path / "unet")  # fmt: skip
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionXLPipeline"}')
+    x, timestep, tokens = torch.randn(1, 4, 8, 8), torch.tensor([300.0]), torch.randn(1, 20, 16)
+    pool = WeightsPool()
+    unet = load_nodes.load_checkpoint(File("unet", str(tmp_path), "1" * 64)).model
+    sized = {"time_ids": torch.ones(1, 5)}
+    blocks = {"blocks": [torch.zeros(1, 16, 24)]}
+    with pool.use(checkpoint(flow_folder).model) as flow, pool.use(unet) as sdxl:
+        for model, conditions, message in (
+            (flow, Conditions(tokens), "needs pooled text 16 wide, and the conditioning has none"),
+            (flow, Conditions(tokens, torch.ones(1, 7)), "has that of another model, 7 wide"),
+            (flow, Conditions(tokens, torch.ones(1, 16), control={"down": [], "mid": []}), "ControlNet does not fit"),
+            (sdxl, Conditions(tokens, torch.ones(1, 16)), "needs pooled text 12 wide"),
+            (sdxl, Conditions(tokens, torch.ones(1, 12), control=blocks), "ControlNet does not fit"),
+            (sdxl, Conditions(tokens, torch.ones(1, 12), sized), "reads 6 numbers .* has 5: .*/sdxl_sizes"),
+        ):
+            with pytest.raises(NodeError, match=message):
+                model(x, timestep, conditions)
+        assert sdxl(x, timestep, Conditions(tokens, torch.ones(1, 12))).shape == x.shape

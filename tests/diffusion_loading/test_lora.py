@@ -219,6 +219,17 @@ def test_a_textual_inversion_is_a_word(flow_folder: Path, tmp_path: Path) -> Non
         assert torch.equal(encoders.encode("a red star").tokens, expected)
         with pytest.raises(NodeError, match="embedding:dog: not loaded"):
             encoders.encode("embedding:dog")
+    with pool.use(text) as plain, pytest.raises(NodeError, match=r"embedding:cat: not loaded \(loaded: none\)"):
+        plain.encode("a embedding:cat")
+
+
+def test_a_textual_inversion_of_another_model_is_refused(flow_folder: Path, tmp_path: Path) -> None:
+    text = load_nodes.load_checkpoint(File("flow", str(flow_folder), "0" * 64)).text_encoder
+    path = tmp_path / "cat.safetensors"
+    save_file({"emb_params": torch.randn(2, 768)}, path)
+    word = load_nodes.load_embedding(text, File("cat", str(path), "3" * 64))
+    with pytest.raises(NodeError, match="its vectors are 768 wide, this model's text encoder reads 16"):
+        WeightsPool().use(word).__enter__()
 
 
 def test_the_model_alone_takes_the_same_change(flow_folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from nodeflow import NodeError
 from nodeflow_nodes.diffusion.loading.modules.clip import ClipText
-from nodeflow_nodes.diffusion.loading.modules.mmdit import MMDiT
+from nodeflow_nodes.diffusion.loading.modules.mmdit import MMDiT, MMDiTControlNet
 from nodeflow_nodes.diffusion.loading.modules.tiny_vae import TinyVae
 from tests.diffusion_loading.conftest import quiet_libraries
 
@@ -45,6 +45,30 @@ def test_a_latent_with_more_patches_than_the_transformer_knows_is_refused() -> N
                   joint_attention_dim=8, pooled_projection_dim=8, pos_embed_max_size=4)  # fmt: skip
     with pytest.raises(NodeError, match="knows 4x4 patches, the latent has 4x5: ask for a smaller picture"):
         small(torch.zeros(1, 16, 8, 10), torch.zeros(1), torch.zeros(1, 3, 8), torch.zeros(1, 8))
+
+
+@pytest.mark.parametrize("size", [(5, 8), (7, 3), (1, 1)])
+def test_odd_sides_go_on_at_their_start(size: tuple[int, int]) -> None:
+    shape = {
+        "num_layers": 2, "attention_head_dim": 8, "num_attention_heads": 2, "in_channels": 4,
+        "joint_attention_dim": 8, "pooled_projection_dim": 8, "pos_embed_max_size": 4,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model, control = MMDiT(**shape, caption_projection_dim=16).eval(), MMDiTControlNet(**shape).eval()
+    for module in (model, control):
+        randomise(module)
+        torch.nn.init.normal_(module.pos_embed.pos_embed)
+    x, hint = torch.randn(1, 4, *size), torch.randn(1, 4, *size)
+    rows, columns = ([*range(side), *range(side % 2)] for side in size)
+    rest = torch.tensor([500.0]), torch.randn(1, 3, 8), torch.randn(1, 8)
+    with torch.no_grad():
+        residuals = control(x, *rest, hint)
+        whole, seen = (t[..., rows, :][..., columns] for t in (x, hint))
+        expected = control(whole, *rest, seen)
+        assert all(torch.equal(a, b) for a, b in zip(residuals, expected, strict=True))
+        found = model(x, *rest, residuals)
+        assert torch.equal(found, model(whole, *rest, expected)[..., : size[0], : size[1]])
+    assert found.shape == x.shape
 
 
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu"])

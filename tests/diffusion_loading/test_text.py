@@ -183,6 +183,17 @@ def test_weights_move_tokens_away_from_the_empty_prompt() -> None:
     torch.testing.assert_close(zero[0, 1], empty[0, 1])
 
 
+def test_a_weight_that_leaves_the_numbers_is_named() -> None:
+    single = TextEncoders("sd1", "single", [encoder("l", 8, 1, True)])
+    with pytest.raises(NodeError, match=r"weight 1e\+39 is too large"):
+        single.encode("a (cat:1e39)")
+
+
+def test_half_a_character_is_no_error() -> None:
+    single = TextEncoders("sd1", "single", [encoder("l", 8, 1, True)])
+    assert torch.equal(single.encode("a cat \ud83d").tokens, single.encode("a cat ?").tokens)
+
+
 def test_clip_skip_is_bounded() -> None:
     single = TextEncoders("sd1", "single", [encoder("l", 8, 1, True)])
     assert not torch.equal(single.encode("cat", 2).tokens, single.encode("cat", 1).tokens)

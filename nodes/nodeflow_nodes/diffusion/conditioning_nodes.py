@@ -17,6 +17,7 @@ from nodeflow import (
     Range,
     node,
 )
+from nodeflow_nodes.diffusion.encode_nodes import rgb
 
 Share = Annotated[float, Range(0, 1, step=0.01)]
 Pixels = Annotated[int, Range(0, 16384, step=8, unit="pixels")]
@@ -204,8 +205,7 @@ def apply_control_net(
         raise NodeError(f"start {start} is after end {end}")
     if not strength:
         return conditioning
-    rgb = hint.expand(-1, 3, -1, -1) if hint.shape[1] == 1 else hint[:, :3]
-    control = ControlHint(control_net, rgb, strength, start, end)
+    control = ControlHint(control_net, rgb(hint), strength, start, end)
     return Conditioning(tuple(replace(c, control=(*c.control, control)) for c in conditioning.conditions))
 
 

@@ -177,8 +177,8 @@ def check_tiles(tile: int, overlap: int) -> None:
 
 
 def rgb(image: Any) -> Any:
-    """[B, C, H, W] with 1, 3 or 4 channels -> 3 channels."""
-    return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]
+    """[B, C, H, W] with 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) -> 3 channels."""
+    return image[:, :1].expand(-1, 3, -1, -1) if image.shape[1] < 3 else image[:, :3]
 
 
 def crop(image: Any, multiple: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from nodeflow import Conditioning, Guider, Model, Range, node
+from nodeflow import Conditioning, Guider, Model, NodeError, Range, node
 
 Share = Annotated[float, Range(0, 1, 0.01)]
 Scale = Annotated[float, Range(0, 100, 0.1)]
@@ -30,7 +30,12 @@ def guider(
         rescale: bring the guided estimate back to the spread of the unguided one, against burnt colours; 0.7 is usual.
         start: share of the run at which guidance begins, 0..1.
         end: share at which it ends. Guidance in the middle of the run only can give more varied pictures.
+
+    Raises:
+        NodeError: if `start` is after `end`; when sampling, if `negative` is missing although `guidance` is not 1.
     """
+    if start > end:
+        raise NodeError(f"start {start:g} is after end {end:g}: expected a part of the run, from 0 to 1")
     if negative is None and guidance == 1.0:
         return Guider(model, positive, kind="basic")
     options: dict[str, Any] = {}

@@ -19,8 +19,8 @@ def model_shift(model: Model, shift: Annotated[float, Range(0, 100, 0.01)] = 3.0
     Args:
         model: a flow matching denoiser: SD3, Flux, or the built-in model.
         shift: for SD3 and the built-in model the factor s in s·t/(1 + (s - 1)·t): 3 as trained, 1 leaves the steps
-            even. For Flux the exponent m in e^m/(e^m + 1/t - 1): 1.15 as trained for large pictures, 0 leaves them
-            even.
+            even, 0 is refused. For Flux the exponent m in e^m/(e^m + 1/t - 1): 1.15 as trained for large pictures, 0
+            leaves them even.
 
     Returns:
         model: the same denoiser with another time shift.
@@ -47,10 +47,13 @@ def model_shift_by_size(
         height: of the picture, pixels.
         base_shift: shift at 256 x 256 pixels.
         max_shift: shift at 1024 x 1024 pixels.
+
+    Raises:
+        NodeError: at sampling, if the model is not Flux.
     """
     tokens = (height // 16) * (width // 16)
     shift = base_shift + (max_shift - base_shift) * (tokens - 256) / (4096 - 256)
-    return model.with_options(sampling={**changes(model), "shift": shift})
+    return model.with_options(sampling={**changes(model), "flux_shift": shift})
 
 
 @node("diffusion/model_sampling")
@@ -69,6 +72,9 @@ def model_sampling(model: Model, parametrisation: Literal["eps", "v"] = "v", zer
 
     Returns:
         model: the same denoiser, sampled as said.
+
+    Raises:
+        NodeError: at sampling, if the model is a flow model (SD3, Flux, the built-in shapes-64).
     """
     table = {"kind": "ztsnr" if zero_terminal_snr else "discrete"}
     return model.with_options(sampling={**changes(model), "parametrisation": parametrisation, "table": table})

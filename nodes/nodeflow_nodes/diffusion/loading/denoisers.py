@@ -13,6 +13,7 @@ from nodeflow_nodes.diffusion.denoiser import Conditions
 
 from .build import build, precisions
 from .convert import convert
+from .modules.mmdit_parts import whole_patches
 from .spec import DenoiserSpec
 from .tensors import read_source
 
@@ -28,6 +29,9 @@ class LoadedDenoiser(nn.Module):
         self.latent_channels, self.in_channels = spec.latent_channels, spec.in_channels
         self.latent_scale, self.latent_shift = spec.latent_scale, spec.latent_shift
         self.downscale = spec.downscale
+
+    residuals: tuple[str, ...] = ()
+    """Names of the ControlNet residuals that the network reads."""
 
     @property
     def adapters(self) -> frozenset[str]:
@@ -50,19 +54,26 @@ class LoadedDenoiser(nn.Module):
                 "the prompt has a reference picture that this model cannot read: use the model that "
                 "diffusion/apply_ip_adapter gives together with its prompts"
             )
+        if conditions.control is not None and set(conditions.control) != set(self.residuals):
+            raise NodeError(
+                f"the ControlNet does not fit: it was made for another kind of model than this {self.family} model"
+                + ("" if self.residuals else ", whose ControlNets nodeflow does not know")
+            )
         return self.call(x.to(self.dtype), timestep, conditions).float()
 
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
         raise NotImplementedError
 
-    def pooled(self, conditions: Conditions) -> Tensor:
-        """The pooled text; an error that says what is missing if there is none."""
-        if conditions.pooled is None:
+    def pooled(self, conditions: Conditions, width: int) -> Tensor:
+        """The pooled text; an error that says so if there is none, or another family's."""
+        pooled = conditions.pooled
+        if pooled is None or pooled.shape[-1] != width:
+            has = "none" if pooled is None else f"that of another model, {pooled.shape[-1]} wide"
             raise NodeError(
-                f"this {self.family} model needs pooled text, and the conditioning has none: "
+                f"this {self.family} model needs pooled text {width} wide, and the conditioning has {has}: "
                 "encode the prompt with this model's own text encoder"
             )
-        return conditions.pooled.to(self.dtype)
+        return pooled.to(self.dtype)
 
     def tokens(self, conditions: Conditions, width: int) -> Tensor:
         """The text's tokens; an error that says so if they come from another family's encoder."""
@@ -77,19 +88,23 @@ class LoadedDenoiser(nn.Module):
 class TransformerDenoiser(LoadedDenoiser):
     """SD3's transformer and the built-in model."""
 
+    residuals = ("blocks",)
+
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
-        control = conditions.control
+        config, control = self.spec.config, conditions.control
         return self.network(
             x,
             timestep,
-            self.tokens(conditions, self.spec.config["joint_attention_dim"]),
-            self.pooled(conditions),
+            self.tokens(conditions, config["joint_attention_dim"]),
+            self.pooled(conditions, config.get("pooled_projection_dim", 2048)),
             control=[r.to(self.dtype) for r in control["blocks"]] if control else None,
         )
 
 
 class UNetDenoiser(LoadedDenoiser):
     """The U-Nets of SD1, SD2 and SDXL."""
+
+    residuals = ("down", "mid")
 
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
         pooled, time_ids = self.added(x, conditions)
@@ -118,19 +133,27 @@ class UNetDenoiser(LoadedDenoiser):
 
     def added(self, x: Tensor, conditions: Conditions) -> tuple[Tensor | None, Tensor | None]:
         """What SDXL reads besides tokens: pooled text and sizes."""
-        if self.spec.config.get("addition_embed_type") != "text_time":
+        config = self.spec.config
+        if config.get("addition_embed_type") != "text_time":
             return None, None
-        return self.pooled(conditions), self.time_ids(x, conditions)
+        sizes = self.time_ids(x, conditions)
+        width = config["projection_class_embeddings_input_dim"] - sizes.shape[-1] * config["addition_time_embed_dim"]
+        return self.pooled(conditions, width), sizes
 
     def time_ids(self, x: Tensor, conditions: Conditions) -> Tensor:
         """SDXL's sizes: from the conditioning, else the picture's own size without crop."""
+        height, width = x.shape[-2] * self.downscale, x.shape[-1] * self.downscale
+        sizes, maker = [height, width, 0, 0, height, width], "sdxl_sizes"
+        if self.family == "sdxl_refiner":
+            sizes, maker = [height, width, 0, 0, 6.0], "sdxl_refiner_sizes"
         found = conditions.extra.get("time_ids")
+        if found is not None and found.shape[-1] != len(sizes):
+            raise NodeError(
+                f"this {self.family} model reads {len(sizes)} numbers about the picture's size, the conditioning has "
+                f"{found.shape[-1]}: give them with diffusion/{maker}"
+            )
         if found is not None:
             return found.to(self.dtype)
-        height, width = x.shape[-2] * self.downscale, x.shape[-1] * self.downscale
-        sizes = [height, width, 0, 0, height, width]
-        if self.family == "sdxl_refiner":
-            sizes = [height, width, 0, 0, 6.0]
         return torch.tensor([sizes] * x.shape[0], dtype=self.dtype, device=x.device)
 
 
@@ -169,7 +192,7 @@ class FluxDenoiser(LoadedDenoiser):
             hidden_states=patches,
             timestep=timestep.to(self.dtype),
             encoder_hidden_states=text,
-            pooled_projections=self.pooled(conditions),
+            pooled_projections=self.pooled(conditions, self.spec.config.get("pooled_projection_dim", 768)),
             guidance=guidance,
             img_ids=ids,
             txt_ids=torch.zeros(text.shape[1], 3, device=x.device),
@@ -183,9 +206,8 @@ class FluxDenoiser(LoadedDenoiser):
 def packed(x: Tensor, index: int, top: int = 0, left: int = 0) -> tuple[Tensor, Tensor]:
     """A latent [B, C, h, w] as Flux reads it: patches [B, N, 4 C], row by row (an odd side goes on at its start), and
     their ids [N, 3]: the picture's index, row and column, counted from (top, left)."""
-    batch, channels, height, width = x.shape
-    if height % 2 or width % 2:
-        x = nn.functional.pad(x, (0, width % 2, 0, height % 2), mode="circular")
+    x = whole_patches(x, 2)
+    batch, channels = x.shape[:2]
     rows, columns = x.shape[-2] // 2, x.shape[-1] // 2
     patches = x.view(batch, channels, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
     ids = torch.zeros(rows, columns, 3, device=x.device)
@@ -228,8 +250,7 @@ class PixArtDenoiser(LoadedDenoiser):
 
     def call(self, x: Tensor, timestep: Tensor, conditions: Conditions) -> Tensor:
         height, width = x.shape[-2:]
-        if height % 2 or width % 2:
-            x = nn.functional.pad(x, (0, width % 2, 0, height % 2), mode="circular")
+        x = whole_patches(x, 2)
         pixels = [float(side * self.downscale) for side in (height, width)]
         sizes = {
             "resolution": torch.tensor([pixels], device=x.device).expand(x.shape[0], -1),
@@ -276,8 +297,3 @@ def _network(spec: DenoiserSpec) -> tuple[Callable[[], nn.Module], type[LoadedDe
     if spec.architecture == "pixart":
         return library.maker("PixArtTransformer2DModel", config), PixArtDenoiser
     raise NodeError(f"no denoiser of architecture {spec.architecture!r} is known")
-
-
-def network_of(module: Any) -> nn.Module:
-    """The bare network of what the pool gives out."""
-    return module.network

@@ -105,7 +105,8 @@ def describe(path: Path) -> ModelSpec:
     elif vae_spec:
         looks = "a VAE"
     else:
-        looks = f"a {text.NAMES[texts.encoders[0].role]} text encoder" if texts else "nothing"
+        name = text.NAMES[texts.encoders[0].role] if texts else ""
+        looks = f"{'an' if name[:1] in 'AEIO' else 'a'} {name} text encoder" if texts else "nothing"
     return ModelSpec(looks, denoiser, texts, vae_spec)
 
 

@@ -97,7 +97,7 @@ def _prepare(
         area = _bounding_box(mask, height, width)
     if area == (height, width, 0, 0):
         area = None
-    extra = {name: _batched(value, batch, like.device) for name, value in condition.extra.items()}
+    extra = {name: _batched(value, batch, like.device, _WHAT.get(name, "")) for name, value in condition.extra.items()}
     for name in [name for name in extra if name.startswith("reference_latent/")]:
         extra[name] = reference_latent(extra[name], denoiser)
     joined = joined_channels(extra, like, denoiser, blank)
@@ -127,13 +127,22 @@ def _prepare(
     )
 
 
-def _batched(value: Any, batch: int, device: torch.device) -> Tensor:
-    """A tensor [1 or n, ...] or a number as float32 [batch, ...]."""
+_WHAT = {"concat_latent": "picture to repaint or edit", "concat_mask": "mask"}
+
+
+def _batched(value: Any, batch: int, device: torch.device, what: str = "") -> Tensor:
+    """A tensor [1 or n, ...] or a number as float32 [batch, ...].
+
+    Raises:
+        ValueError: if `what` is named, and there are neither one nor `batch` of it.
+    """
     if not isinstance(value, Tensor):
         return torch.full((batch,), float(value), device=device)
     value = value.to(device=device, dtype=torch.float32)
     if value.shape[0] == batch:
         return value
+    if what and value.shape[0] != 1:
+        raise ValueError(f"{what}: there are {value.shape[0]} for a batch of {batch}; expected one, or one for each")
     return value.repeat(math.ceil(batch / value.shape[0]), *[1] * (value.dim() - 1))[:batch]
 
 
@@ -149,7 +158,7 @@ def resize_mask(mask: Tensor, height: int, width: int, batch: int) -> Tensor:
     mask = mask.float()
     if mask.shape[2:] != (height, width):
         mask = interpolate(mask, size=(height, width), mode="bilinear", align_corners=False)
-    return mask if mask.shape[0] in (1, batch) else _batched(mask, batch, mask.device)
+    return mask if mask.shape[0] == 1 else _batched(mask, batch, mask.device, "mask")
 
 
 def _area(condition: Any, height: int, width: int, downscale: int) -> Area | None:
@@ -201,14 +210,14 @@ def _resize_hint(hint: Tensor, height: int, width: int, downscale: int, batch: i
     h, w = height * downscale, width * downscale
     old_h, old_w = hint.shape[2:]
     if old_w / old_h > w / h:
-        cut = round((old_w - old_w * (w / h) / (old_w / old_h)) / 2)
+        cut = min(round((old_w - old_w * (w / h) / (old_w / old_h)) / 2), (old_w - 1) // 2)
         hint = hint[:, :, :, cut : old_w - cut]
     elif old_w / old_h < w / h:
-        cut = round((old_h - old_h * (old_w / old_h) / (w / h)) / 2)
+        cut = min(round((old_h - old_h * (old_w / old_h) / (w / h)) / 2), (old_h - 1) // 2)
         hint = hint[:, :, cut : old_h - cut]
     if hint.shape[2:] != (h, w):
         hint = interpolate(hint.float(), size=(h, w), mode="nearest-exact")
-    return _batched(hint, batch, hint.device)
+    return _batched(hint, batch, hint.device, "hint")
 
 
 def crop(x: Tensor, area: Area | None, scale: int = 1) -> Tensor:

@@ -22,6 +22,9 @@ from nodeflow_nodes.diffusion.sampling.noise import BrownianNoise, FreshNoise, f
 from nodeflow_nodes.diffusion.sampling.parametrisation import make_parametrisation
 from nodeflow_nodes.diffusion.sampling.tables import SigmaTable, make_table
 
+MUCH_NOISE = 0.3
+"""σ from which on noise is plain to see (latents in the model's space have a standard deviation of about 1)."""
+
 
 class Sampled(NamedTuple):
     """`latent`: the result. `denoised`: the last estimate (what the picture would be without the noise that is left,
@@ -72,13 +75,22 @@ class Job:
 
 def described(denoiser: Any, sampling: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
     """Parametrisation and sigma table of a denoiser with a handle's `sampling` option applied: `parametrisation`
-    replaces that name, `table` the whole table, `shift` the table's shift."""
+    replaces that name, `table` the whole table, `shift` the table's shift, `flux_shift` that of Flux's table."""
     options = dict(sampling or {})
+    if denoiser.parametrisation == "flow" and {"parametrisation", "table"} & options.keys():
+        raise ValueError("model_sampling: for models of Stable Diffusion 1, 2 and XL's kind; this is a flow model")
     table = dict(options.get("table") or denoiser.sigma_table)
-    if "shift" in options:
-        if table["kind"] not in ("flow", "flux"):
-            raise ValueError(f"time shift: for flow models; this one has a table of kind {table['kind']!r}")
-        table["shift"] = options["shift"]
+    for name, kinds in (("shift", ("flow", "flux")), ("flux_shift", ("flux",))):
+        if name not in options:
+            continue
+        if table["kind"] not in kinds:
+            raise ValueError(
+                f"time shift: for {'Flux' if name == 'flux_shift' else 'flow models'}; "
+                f"this model has a table of kind {table['kind']!r}"
+            )
+        table["shift"] = options[name]
+    if table["kind"] == "flow" and table["shift"] <= 0:
+        raise ValueError("time shift 0: expected more than 0 (1 leaves the steps even); only Flux's may be 0")
     return options.get("parametrisation") or denoiser.parametrisation, table
 
 
@@ -110,6 +122,11 @@ def sample(
         ValueError: if something does not fit; the message says what.
     """
     check_options(job.sampler, job.options)
+    if job.guidance.kind == "basic" and samplers.needs_uncond(job.sampler):
+        raise ValueError(
+            f"sampler {job.sampler}: CFG++ uses the answer to the negative prompt itself: link a negative conditioning "
+            "(an encoded empty prompt will do), also with guidance 1"
+        )
     if len(job.sigmas) < 2:
         return Sampled(job.latent, job.latent)
     if job.sampler in samplers.COUPLES_ITEMS and job.layout == "per_item" and job.latent.shape[0] > 1:
@@ -137,10 +154,16 @@ def _sample(
     table = make_table(description)
     parametrisation = make_parametrisation(name, description.get("sigma_data", 0.5))
     sigmas = job.sigmas.detach().float().cpu().clone()
+    _check_sigmas(sigmas, parametrisation.flow)
     z = _entered(job.latent, denoiser).to(device)
     noise = first_noise(z.shape, job.seed, job.layout, job.batch_index).to(device)
 
     blank = any("concat_latent" in condition.extra for side in job.sides.values() for condition in side)
+    if blank and denoiser.in_channels == denoiser.latent_channels:
+        hooks.warn(
+            "the prompts carry a picture to repaint or edit, which this model does not read and is left out: "
+            "it is no inpainting or editing model"
+        )
     sides = {
         side: prepare(c, z, table, denoiser=denoiser, networks=networks, negative=side == "negative", blank=blank)
         for side, c in job.sides.items()
@@ -160,6 +183,11 @@ def _sample(
     if parametrisation.flow and job.sampler in samplers.NOT_FOR_FLOW:
         hooks.warn(
             f"sampler {job.sampler} is made for models that predict noise: with a flow model, noise is left over"
+        )
+    if job.sampler in samplers.STOPS_EARLY and (left := float(sigmas[sigmas > 0].min())) > MUCH_NOISE:
+        hooks.warn(
+            f"sampler {job.sampler} stops at the last sigma above 0, here {left:.3g}: that much noise stays; "
+            "take more steps, or another schedule"
         )
     if job.layout == "none" and parametrisation.flow and sigmas[0] >= 1 and z.any():
         hooks.warn(
@@ -186,6 +214,20 @@ def _sample(
     if not x.isfinite().all():
         hooks.warn("the result has values that are not numbers: try another sampler, less guidance, or float32")
     return Sampled(from_model_space(x, denoiser).cpu(), from_model_space(last, denoiser).cpu())
+
+
+def _check_sigmas(sigmas: Tensor, flow: bool) -> None:
+    if not (sigmas.isfinite().all() and (sigmas.diff() < 0).all() and sigmas[-1] >= 0):
+        raise ValueError(f"sigmas: expected values that fall and end at 0 or above, got {_shown(sigmas)}")
+    if flow and sigmas[0] > 1:
+        raise ValueError(
+            f"sigmas: this flow model's are shares of noise, 0..1, got {_shown(sigmas)}: they were made for another "
+            "model; make them with this one"
+        )
+
+
+def _shown(sigmas: Tensor) -> str:
+    return ", ".join(f"{sigma:.4g}" for sigma in sigmas[:4].tolist()) + (", …" if len(sigmas) > 4 else "")
 
 
 def _entered(latent: Tensor, denoiser: Any) -> Tensor:
@@ -227,8 +269,13 @@ def _item(job: Job, i: int) -> Job:
     """The job of one picture of a batch."""
     place = i if job.batch_index is None else job.batch_index[i]
 
-    def cut(tensor: Tensor | None) -> Tensor | None:
-        return tensor if tensor is None or tensor.shape[0] == 1 else tensor[i : i + 1]
+    def cut(value: Any) -> Any:
+        return value[i : i + 1] if isinstance(value, Tensor) and value.shape[0] > 1 else value
 
-    sides = {side: [replace(c, mask=cut(c.mask)) for c in conditions] for side, conditions in job.sides.items()}
+    def alone(condition: Any) -> Any:
+        control = tuple(replace(c, hint=cut(c.hint)) for c in condition.control)
+        extra = {name: cut(value) for name, value in condition.extra.items()}
+        return replace(condition, mask=cut(condition.mask), extra=extra, control=control)
+
+    sides = {side: [alone(c) for c in conditions] for side, conditions in job.sides.items()}
     return replace(job, sides=sides, latent=job.latent[i : i + 1], mask=cut(job.mask), batch_index=(place,))

@@ -120,6 +120,10 @@ SCHEDULES: dict[str, Schedule] = {
 }
 
 
+LONGEST = 100_000
+"""Steps of a schedule of which a part is run."""
+
+
 def make_sigmas(
     table: SigmaTable,
     schedule: str,
@@ -140,10 +144,12 @@ def make_sigmas(
         compat: run all steps of `ddim_uniform` where it gives more than asked for.
 
     Returns:
-        float32 [N + 1] on the CPU. N may be less than `steps` for `beta`.
+        float32 [N + 1] on the CPU, each less than the one before. N may be less than `steps`: for `beta`, and where a
+        schedule finer than the table (a small `denoise`) would stand still.
 
     Raises:
-        ValueError: for an unknown schedule or fewer than 1 step.
+        ValueError: for an unknown schedule, fewer than 1 step, or a `denoise` that would need a schedule of more than
+            `LONGEST` steps.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {schedule!r}")
@@ -153,12 +159,19 @@ def make_sigmas(
         return torch.zeros(0)
     partial = denoise <= 0.9999
     total = int(steps / denoise) if partial else steps
+    if total > LONGEST:
+        raise ValueError(
+            f"denoise {denoise:g}: {steps} steps of it are the end of a schedule of {total}, more than {LONGEST}: "
+            f"use at least {steps / LONGEST:g}, fewer steps, or 0 to leave the latent as it is"
+        )
     sigmas = SCHEDULES[schedule](table, total + 1 if drop_penultimate else total)
     if schedule == "ddim_uniform" and not compat:
         sigmas = sigmas[-(total + 2 if drop_penultimate else total + 1) :]
     if drop_penultimate:
         sigmas = torch.cat([sigmas[:-2], sigmas[-1:]])
-    return sigmas[-(steps + 1) :] if partial else sigmas
+    if partial:
+        sigmas = sigmas[-(steps + 1) :]
+    return sigmas[torch.cat([sigmas.new_ones(1), sigmas.diff()]) != 0]
 
 
 def is_flow(table: SigmaTable) -> bool:

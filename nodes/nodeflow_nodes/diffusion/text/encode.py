@@ -78,7 +78,7 @@ class Encoder(nn.Module):
         self, segments: Sequence[Segment], embeddings: dict[str, Embedding], places: dict[int, Tensor]
     ) -> list[tuple[list[int], float]]:
         """Ids of each segment; a textual inversion gets negative ids, each of which `places` gives its vector."""
-        if not embeddings or not any(EMBEDDING in segment.text for segment in segments):
+        if not any(EMBEDDING in segment.text for segment in segments):
             return tokenise(segments, self.tokenizer)
         pieces: list[tuple[list[int], float]] = []
         for segment in segments:
@@ -89,7 +89,9 @@ class Encoder(nn.Module):
                 found = embeddings.get(name)
                 if found is None:
                     known = ", ".join(sorted(embeddings)) or "none"
-                    raise NodeError(f"embedding:{name}: not loaded (loaded: {known})")
+                    raise NodeError(
+                        f"embedding:{name}: not loaded (loaded: {known}); add it with diffusion/load_embedding"
+                    )
                 vectors = found.vectors.get(self.width)
                 if vectors is None:
                     continue  # an SDXL pair: this encoder has no vectors in the file
@@ -124,6 +126,9 @@ class Encoder(nn.Module):
                 for position, weight in enumerate(item.chunk.weights):
                     if weight != 1.0:
                         row[position] = (row[position] - base[position]) * weight + base[position]
+            if not hidden.isfinite().all():
+                largest = max((w for item in placed for w in item.chunk.weights), key=abs)
+                raise NodeError(f"the prompt's weight {largest:g} is too large; usual are 0.5 to 1.5")
         tokens = hidden.reshape(1, -1, hidden.shape[-1])
         return tokens, pooled[:1], None if projected is None else projected[:1]
 
@@ -179,7 +184,19 @@ class TextEncoders(nn.Module):
         self.embeddings: dict[str, Embedding] = {}
 
     def with_embeddings(self, more: dict[str, Embedding]) -> TextEncoders:
-        """The same encoders knowing more textual inversions; this object stays as it is."""
+        """The same encoders knowing more textual inversions; this object stays as it is.
+
+        Raises:
+            NodeError: if one has vectors for none of the encoders.
+        """
+        widths = {encoder.width for encoder in self.encoders}
+        for name, embedding in more.items():
+            if not widths & embedding.vectors.keys():
+                has, want = (" and ".join(map(str, sorted(w))) for w in (embedding.vectors, widths))
+                raise NodeError(
+                    f"embedding {name}: its vectors are {has} wide, this model's text encoder reads {want}: it was "
+                    "made for another model (768: Stable Diffusion 1, 1024: 2, 768 and 1280: XL)"
+                )
         other = TextEncoders(self.family, self.joining, list(self.encoders))
         other.embeddings = {**self.embeddings, **more}
         return other.eval()
@@ -199,12 +216,14 @@ class TextEncoders(nn.Module):
         """Encode a prompt.
 
         Args:
-            texts: the prompt, or one for each encoder by its role ("l", "g", "t5"); "" where one is missing.
+            texts: the prompt, or one for each encoder by its role ("l", "g", "t5"); "" where one is missing. Halves of
+                characters, which some programs leave in texts, become question marks.
             clip_skip: which layer of CLIP encoders to use, counted from the end (1 = last); None: the family's usual.
         """
         join = {"sdxl": self._sdxl, "sd3": self._sd3, "flux": self._flux}.get(self.joining, self._single)
         prompts = texts if isinstance(texts, dict) else dict.fromkeys(("l", "g", "h", "t5", "own"), texts)
-        return join({role: prompt_weights.parse(text) for role, text in prompts.items()}, clip_skip)
+        whole = {role: text.encode("utf-8", "replace").decode() for role, text in prompts.items()}
+        return join({role: prompt_weights.parse(text) for role, text in whole.items()}, clip_skip)
 
     def _chunks(self, encoder: Encoder, prompts: dict[str, list[Segment]], least: int = 77) -> list[Placed]:
         return encoder.chunks(prompts.get(encoder.spec.role, [Segment("", 1.0)]), self.embeddings, least)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nodeflow import NodeError
 
-from .mmdit_parts import Block, Modulated, Patches, TimeText, modulate, norm
+from .mmdit_parts import Block, Modulated, Patches, TimeText, modulate, norm, whole_patches
 
 
 class MMDiT(nn.Module):
@@ -63,11 +63,13 @@ class MMDiT(nn.Module):
         """Velocity for the latent `x`.
 
         Args:
-            x: [B, C, h, w]; h and w are multiples of the patch size.
+            x: [B, C, h, w]; a side that is no multiple of the patch size goes on at its start.
             timestep: float [B], 0..1000.
             tokens: [B, T, joint_attention_dim]; pooled: [B, pooled_projection_dim].
             control: residuals [B, N, D] of a ControlNet, spread evenly over the blocks.
         """
+        height, width = x.shape[-2:]
+        x = whole_patches(x, self.patch)
         rows, columns = x.shape[-2] // self.patch, x.shape[-1] // self.patch
         hidden = self.pos_embed(x)
         vector = self.time_text_embed(timestep, pooled)
@@ -81,7 +83,8 @@ class MMDiT(nn.Module):
         out = self.proj_out(modulate(norm(hidden), shift, scale))
         out = out.reshape(x.shape[0], rows, columns, self.patch, self.patch, self.out_channels)
         out = torch.einsum("nhwpqc->nchpwq", out)
-        return out.reshape(x.shape[0], self.out_channels, rows * self.patch, columns * self.patch)
+        out = out.reshape(x.shape[0], self.out_channels, rows * self.patch, columns * self.patch)
+        return out[..., :height, :width]
 
 
 class InputPatches(nn.Module):
@@ -116,6 +119,7 @@ class MMDiTControlNet(nn.Module):
     ) -> None:
         super().__init__()
         width = num_attention_heads * attention_head_dim
+        self.patch = patch_size
         self.pos_embed = Patches(in_channels, width, patch_size, pos_embed_max_size)
         self.time_text_embed = TimeText(width, pooled_projection_dim)
         self.context_embedder = nn.Linear(joint_attention_dim, width)
@@ -128,6 +132,7 @@ class MMDiTControlNet(nn.Module):
 
     def forward(self, x: Tensor, timestep: Tensor, tokens: Tensor, pooled: Tensor, hint: Tensor) -> list[Tensor]:
         """A residual [B, N, D] for each block; `hint` is the control picture's latent, of the shape of `x`."""
+        x, hint = whole_patches(x, self.patch), whole_patches(hint, self.patch)
         hidden = self.pos_embed(x) + self.pos_embed_input(hint)
         vector = self.time_text_embed(timestep, pooled)
         text: Tensor | None = self.context_embedder(tokens)

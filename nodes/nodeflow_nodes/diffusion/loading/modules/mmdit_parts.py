@@ -22,6 +22,12 @@ def timestep_features(timestep: Tensor, width: int = 256, period: float = 10_000
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1)
 
 
+def whole_patches(x: Tensor, patch: int) -> Tensor:
+    """A latent [B, C, h, w] whose sides are multiples of `patch`: one that is not goes on at its start."""
+    down, right = -x.shape[-2] % patch, -x.shape[-1] % patch
+    return F.pad(x, (0, right, 0, down), mode="circular") if down or right else x
+
+
 class TwoLayers(nn.Module):
     """linear_1, SiLU, linear_2."""
 

@@ -65,6 +65,8 @@ DROPS_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2
 """Samplers whose schedules leave out the last σ above 0."""
 COUPLES_ITEMS = frozenset({"dpm_adaptive"})
 """Samplers that decide by a norm over the whole batch, so that items alone give other pictures."""
+STOPS_EARLY = frozenset({"dpm_fast", "dpm_adaptive"})
+"""Samplers that stop at the last σ above 0."""
 NOT_FOR_FLOW = frozenset({"ddpm"})
 """Samplers whose formula holds for variance-exploding states only, and goes visibly wrong with others."""
 
