@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from nodeflow.cache import BlobStore, StoreError
 from nodeflow.cache.store import LEFTOVER_AGE_S
+from nodeflow.replacing import PART, part_of
 from nodeflow.types import Artefact
 
 SUFFIXES: Final = {
@@ -45,7 +46,6 @@ BINARY_SUFFIXES: Final = (".latent", ".safetensors")
 
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _FORBIDDEN: Final = frozenset('/\\:*?"<>|')
-_PART: Final = re.compile(r"\.[0-9a-f]{16}\.part")
 _STEM_BYTES: Final = 180
 
 
@@ -106,7 +106,7 @@ class Artefacts:
         Raises:
             StoreError: it cannot.
         """
-        probe = self.output / f".{os.urandom(8).hex()}.part"
+        probe = part_of(self.output)
         try:
             self.output.mkdir(parents=True, exist_ok=True)
             probe.write_bytes(b"\0")
@@ -125,7 +125,7 @@ class Artefacts:
             for name in known.by_size.get(len(data), ()):
                 if _holds(self.output / name, data):
                     return name
-            temporary = self.output / f".{os.urandom(8).hex()}.part"
+            temporary = part_of(self.output)
             try:
                 with open(temporary, "xb") as file:
                     file.write(data)
@@ -156,7 +156,7 @@ class Artefacts:
         shown = _Shown()
         with os.scandir(self.output) as entries:
             for entry in entries:
-                if _PART.fullmatch(entry.name):
+                if PART.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_AGE_S:
                             os.unlink(entry.path)

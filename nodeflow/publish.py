@@ -8,7 +8,6 @@ node only shows (`image/preview`) is kept in the store and gets no file.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +21,7 @@ from nodeflow.executor import NodeFailure
 from nodeflow.export import SUFFIXES as EXPORT_SUFFIXES
 from nodeflow.export import Encoded, encode
 from nodeflow.problems import ProblemsError
+from nodeflow.replacing import replacing
 from nodeflow.share.embed import embed, is_picture
 from nodeflow.steps import Plan, Step
 from nodeflow.types import Artefact
@@ -142,11 +142,10 @@ class Publisher:
     def _write_to(self, path: Path, data: bytes, artefact: Artefact) -> Artefact:
         """Write the file that the user named, replacing one that is there."""
         digest = self.store.put(data)
-        temporary = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
         except OSError as error:
             wrapped = StoreError.wrap(error, path, "write the output")
             raise StoreError(f"{wrapped} (it is kept as blob {digest})", path) from error

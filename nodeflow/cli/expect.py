@@ -59,6 +59,7 @@ def run_expectations(
 def _update(paths: list[Path], keyword: str) -> None:
     """Write expectations anew, file by file; each whole or not at all."""
     from nodeflow.engine import Engine
+    from nodeflow.replacing import replacing
     from nodeflow.share.expect import SUFFIX, expectations_text, read_expectations, updated
     from nodeflow.share.lock import write_text
 
@@ -76,7 +77,8 @@ def _update(paths: list[Path], keyword: str) -> None:
             now, pictures = updated(engine, path, before)
             changed = [p for p in pictures if not _holds(path.with_name(p), pictures[p])]
             for name in changed:
-                path.with_name(name).write_bytes(pictures[name])
+                with replacing(path.with_name(name)) as temporary:
+                    temporary.write_bytes(pictures[name])
             if now != before:
                 write_text(path, expectations_text(now))
             names = [n for n in before.cases if now.cases[n] != before.cases[n]]

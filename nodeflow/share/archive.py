@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from nodeflow.errors import NodeflowError
+from nodeflow.replacing import replacing
 
 MAX_ENTRIES = 10_000
 MAX_TOTAL = 64 << 30
@@ -82,18 +83,12 @@ def write_zip(path: Path, entries: Mapping[str, bytes | Path], *, first: str = "
     Raises:
         ArchiveError: it cannot be written, or a file cannot be read.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with zipfile.ZipFile(temporary, "x", zipfile.ZIP_STORED) as archive:
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "x", zipfile.ZIP_STORED) as archive:
             for name in sorted(entries, key=lambda n: (n != first, n)):
                 _add(archive, name, entries[name])
-        os.replace(temporary, path)
     except (OSError, zipfile.LargeZipFile) as error:
-        temporary.unlink(missing_ok=True)
         raise ArchiveError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes | Path) -> None:

@@ -22,6 +22,7 @@ from nodeflow.errors import NodeflowError
 from nodeflow.jsonio import canonical, dump_json, parse_json
 from nodeflow.ports import SAFE_INTEGER
 from nodeflow.problems import Problem, ProblemsError
+from nodeflow.replacing import replacing
 
 FORMAT = "nodeflow-lock/1"
 SUFFIX = ".lock.json"
@@ -269,12 +270,10 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         LockError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise LockError(f"{path}: cannot be written: {error.strerror}") from None
 
 
