@@ -35,6 +35,13 @@ class Compared:
         return all(self.ops)
 
 
+def compare(parts: Callable[[str], Parts | None], a: str, b: str, path: tuple[str, ...] = ()) -> Compared:
+    """Compare two keys, and not what fed them; arguments as `explain`'s."""
+    left, right = parts(a), parts(b)
+    changes = [] if left is None or right is None else differences(left, right)
+    return Compared(a, b, path, (_op(left), _op(right)), changes)
+
+
 def explain(parts: Callable[[str], Parts | None], a: str, b: str) -> list[Compared]:
     """Compare two keys, and those of their inputs that differ, breadth first; each pair once.
 
@@ -45,19 +52,13 @@ def explain(parts: Callable[[str], Parts | None], a: str, b: str) -> list[Compar
     todo: deque[tuple[str, str, tuple[str, ...]]] = deque([(a, b, ())])
     seen = {(a, b)}
     while todo:
-        first, second, path = todo.popleft()
-        left, right = parts(first), parts(second)
-        ops = (_op(left), _op(right))
-        item = Compared(first, second, path, ops)
+        item = compare(parts, *todo.popleft())
         found.append(item)
-        if left is None or right is None:
-            continue
-        item.differences = list(differences(left, right))
         for change in item.differences:
             for name, x, y in _fed(change):
                 if (x, y) not in seen:
                     seen.add((x, y))
-                    todo.append((x, y, (*path, name)))
+                    todo.append((x, y, (*item.path, name)))
     return found
 
 

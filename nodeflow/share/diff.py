@@ -14,7 +14,7 @@ from nodeflow.annotations import ModelFile
 from nodeflow.jsonio import canonical
 from nodeflow.op import Op
 from nodeflow.share.pictures import Difference, PictureError, compare, opened
-from nodeflow.why import explain, root_causes
+from nodeflow.why import compare as compare_keys
 from nodeflow.workflow import Node, Workflow
 
 SHOWN = 20
@@ -185,15 +185,15 @@ def _causes(
     for node in _both(a, b):
         if node not in a or node not in b or a[node] == b[node] or not a[node] or not b[node]:
             continue
-        for item in root_causes(explain(parts, a[node], b[node])[:1]):
-            for part, left, right in item.own:
-                kind, _, port = part.partition(".")
-                if kind == "code" and item.ops[0].partition("/")[0] not in seen:
-                    pack = item.ops[0].partition("/")[0]
-                    seen.add(pack)
-                    yield Change("code", pack, str(left)[:12], str(right)[:12], "the pack's source")
-                elif kind == "files":
-                    yield Change("file", f"{node}.{port}", left, right, "the content")
+        item = compare_keys(parts, a[node], b[node])
+        pack = item.ops[0].partition("/")[0]
+        for part, left, right in item.own:
+            kind, _, port = part.partition(".")
+            if kind == "code" and pack not in seen:
+                seen.add(pack)
+                yield Change("code", pack, str(left)[:12], str(right)[:12], "the pack's source")
+            elif kind == "files":
+                yield Change("file", f"{node}.{port}", left, right, "the content")
 
 
 def _results(a: Mapping[str, Made], b: Mapping[str, Made], found: Diff) -> None:

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 from nodeflow import __version__
 from nodeflow.annotations import ModelFile
 from nodeflow.errors import NodeflowError
+from nodeflow.expand import MAX_INSTANCES
 from nodeflow.export import export
 from nodeflow.filehash import folder_files
 from nodeflow.jsonio import number_text
 from nodeflow.planner import Planner, with_exports
+from nodeflow.problems import Problem, ProblemsError
 from nodeflow.recorder import LIBRARIES
-from nodeflow.rules import Checked
+from nodeflow.rules import Checked, Scope
 from nodeflow.share.card import provenance
 from nodeflow.share.lock import FileLock, InputLock, Lock, ModelLock, NodeLock, OutputLock, PackLock, shown
 from nodeflow.steps import Plan, Step, refs
@@ -66,32 +68,55 @@ def survey(engine: Engine, workflow: Workflow, path: Path | None = None) -> Lock
     )
 
 
-def every_step(planner: Planner, plan: Plan, prefix: str = "") -> Iterator[tuple[str, Step]]:
-    """(name, step) of a plan and of the sub-workflows that its control-flow nodes run."""
-    for step in plan.steps:
-        yield prefix + step.id, step
-        if step.body is not None:
-            yield from _body(planner, step, f"{prefix}{step.id}/")
+def every_step(planner: Planner, plan: Plan) -> Iterator[tuple[str, Step]]:
+    """(name, step) of a plan and of the sub-workflows that its control-flow nodes run.
 
-
-def _body(planner: Planner, step: Step, prefix: str) -> Iterator[tuple[str, Step]]:
-    assert step.body is not None
-    outside = {name: f"input:{name}" for name in step.body.interface.inputs}
-    yield from every_step(planner, planner.plan(Checked(step.body, []), external_keys=outside), prefix)
+    Raises:
+        ProblemsError: NF115, there are more than `MAX_INSTANCES`.
+    """
+    for count, item in enumerate(_Bodies(planner).walk(plan)):
+        if count == MAX_INSTANCES:
+            raise ProblemsError([Problem("NF115", "nodes", f"more than {MAX_INSTANCES:,} nodes with those of bodies")])
+        yield item
 
 
 def unrepeatable(planner: Planner, plan: Plan) -> set[int]:
     """The steps whose results no two runs share: they read the outside world, or follow from what does."""
+    bodies = _Bodies(planner)
     found: set[int] = set()
     for step in plan.steps:
         sources = (ref.step for source in step.inputs.values() for ref in refs(source))
-        if not step.op.cacheable or any(index in found for index in sources) or _free_body(planner, step):
+        if bodies.free(step) or any(index in found for index in sources):
             found.add(step.index)
     return found
 
 
-def _free_body(planner: Planner, step: Step) -> bool:
-    return step.body is not None and any(not s.op.cacheable for _, s in _body(planner, step, ""))
+class _Bodies:
+    """The plans of the sub-workflows that control-flow nodes run, each made once however many nodes run it."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self._plans: dict[int, Plan] = {}
+        self._free: dict[int, bool] = {}
+
+    def plan(self, body: Scope) -> Plan:
+        if id(body) not in self._plans:
+            outside = {name: f"input:{name}" for name in body.interface.inputs}
+            self._plans[id(body)] = self.planner.plan(Checked(body, []), external_keys=outside)
+        return self._plans[id(body)]
+
+    def walk(self, plan: Plan, prefix: str = "") -> Iterator[tuple[str, Step]]:
+        for step in plan.steps:
+            yield prefix + step.id, step
+            if step.body is not None:
+                yield from self.walk(self.plan(step.body), f"{prefix}{step.id}/")
+
+    def free(self, step: Step) -> bool:
+        """Whether a step, or one in the sub-workflow that it runs, reads the outside world."""
+        body = step.body
+        if body is not None and id(body) not in self._free:
+            self._free[id(body)] = any(self.free(inner) for inner in self.plan(body).steps)
+        return not step.op.cacheable or (body is not None and self._free[id(body)])
 
 
 def versions(tensors: bool, files: bool) -> dict[str, str]:

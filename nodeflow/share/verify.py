@@ -227,10 +227,9 @@ def _text(name: str, then: str, now: str, media: str, tolerance: float) -> Verdi
         if gap <= tolerance:
             return Verdict(name, CLOSE, f"largest relative difference of its numbers {gap:.3g}")
     at = next((i for i, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now)))
-    line = then.count("\n", 0, at) + 1
-    return Verdict(
-        name, DIFFERENT, f"from line {line}, character {at + 1}: {then[at : at + 30]!r} → {now[at : at + 30]!r}"
-    )
+    line, column = then.count("\n", 0, at) + 1, at - then.rfind("\n", 0, at)
+    change = f"{then[at : at + 30]!r} → {now[at : at + 30]!r}"
+    return Verdict(name, DIFFERENT, f"from line {line}, character {column}: {change}")
 
 
 def number_gap(a: Any, b: Any) -> float:

@@ -105,3 +105,25 @@ def test_runs_versions_code_and_files() -> None:
     assert changes[:3] == [("version", "torch", "1", "2"), ("numeric", "threads", "1", "2"), ("code", "w", "a", "b")]
     assert changes[3][:2] == ("file", "read.file")
     assert diff(a, Side("c"), parts=parts.get).same, "what only one side knows is not compared"
+
+
+def test_keys_of_a_long_chain_are_looked_up_once_each() -> None:
+    # every node's key differs, because the first one's code does
+    def key(side: str, i: int) -> str:
+        return f"{side}{i:063x}"
+
+    def made_of(text: str) -> dict[str, Any]:
+        side, i = text[0], int(text[1:], 16)
+        inputs = {"a": f"{key(side, i - 1)}.value"} if i else {}
+        code = side * 64 if not i else "c" * 64
+        return {"op": "w/add", "version": 1, "code": code, "values": {}, "files": {}, "inputs": inputs, "numeric": ""}
+
+    asked: list[str] = []
+
+    def parts(text: str) -> dict[str, Any]:
+        asked.append(text)
+        return made_of(text)
+
+    a, b = (Side(s, keys={f"n{i}": key(s, i) for i in range(1000)}, made={}) for s in "ab")
+    assert [(c.kind, c.place, c.a, c.b) for c in diff(a, b, parts=parts).changes] == [("code", "w", "a" * 12, "b" * 12)]
+    assert len(asked) == 2000

@@ -15,7 +15,7 @@ from nodeflow.share.golden import fresh_run, value_digest, with_golden
 from nodeflow.share.lock import Lock, parse_lock
 from nodeflow.share.pictures import PictureError, compare, opened, reduced
 from nodeflow.share.survey import survey
-from nodeflow.share.verify import Verification, number_gap, verify
+from nodeflow.share.verify import Verification, _text, number_gap, verify
 from nodeflow.types import File, Model
 from tests.share.world import RECIPE, SHIFT, World
 
@@ -208,3 +208,8 @@ def test_the_builtin_text_to_image_workflow(tmp_path: Path) -> None:
         other = verify(engine, lock, workflow.with_inputs({"seed": 8}))
         assert states(other) == {"image": "different"}
         assert other.first == "sample"
+
+
+def test_where_texts_differ_is_said_by_line_and_character() -> None:
+    verdict = _text("said", "one\ntwo\nthree", "one\ntwo\nthrew", "text/plain", 0.0)
+    assert verdict.detail == "from line 3, character 5: 'e' → 'w'"
