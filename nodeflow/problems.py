@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -60,6 +60,8 @@ CODES: dict[str, tuple[str, str]] = {
 MAX_COMPARED = 400
 """Among how many names the nearest are looked for: of more, those that begin alike. So a thousand mistakes in a large
 recipe are found in time."""
+MAX_LOOKED_UP = 1000
+"""So many times the nearest are looked for among many names."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,49 @@ class ProblemsError(NodeflowError):
         super().__init__("\n".join(head + str(p) for p in self.problems))
 
 
+class Names(Collection[str]):
+    """Names among which the nearest are looked for many times: those that begin alike are found without a walk, and
+    after `MAX_LOOKED_UP` times none are, if there are many: nobody reads so many hints."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._looked_up = 0
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def beginning_like(self, name: str) -> tuple[str, ...]:
+        """The names whose first two letters are those of `name` in whatever case, sorted; at most `MAX_COMPARED`."""
+        self._looked_up += 1
+        if self._looked_up > MAX_LOOKED_UP:
+            return ()
+        return self._by_beginning.get(name[:2].lower(), ())
+
+    @functools.cached_property
+    def _by_beginning(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for name in self._names:
+            found.setdefault(name[:2].lower(), []).append(name)
+        return {begins: tuple(sorted(names)[:MAX_COMPARED]) for begins, names in found.items()}
+
+
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> list[str]:
     """The known names most like `name`, best first; names that share the last part count as near."""
-    names = known if isinstance(known, Mapping) else set(known)
+    names = known if isinstance(known, Names) else Names(known if isinstance(known, Mapping) else set(known))
     tail = name.rpartition("/")[2] if "/" in name else ""
-    begins = name[:2].lower()
-    pool = [k for k in names if len(names) <= MAX_COMPARED or k[:2].lower() == begins or (tail and k.endswith(tail))]
-    return list(_nearest(name[:200], tail, tuple(sorted(pool)[:MAX_COMPARED]), limit))
+    if len(names) <= MAX_COMPARED:
+        pool = tuple(sorted(names))
+    elif tail:
+        pool = tuple(sorted({*names.beginning_like(name), *(k for k in names if k.endswith(tail))})[:MAX_COMPARED])
+    else:
+        pool = names.beginning_like(name)
+    return list(_nearest(name[:200], tail, pool, limit))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -121,7 +159,7 @@ def _nearest(name: str, tail: str, pool: tuple[str, ...], limit: int) -> list[st
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean a, b?`, or the list of known names if it is short, or nothing."""
-    known = known if isinstance(known, Mapping) else set(known)
+    known = known if isinstance(known, (Mapping, Names)) else set(known)
     if found := nearest(name, known):
         return f"did you mean {', '.join(found)}?"
     return f"known: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""

@@ -9,7 +9,7 @@ import typer
 
 from nodeflow.cli.help import with_examples
 from nodeflow.cli.run import Device, Settings, Targets
-from nodeflow.cli.text import emit, emit_json, table
+from nodeflow.cli.text import clean, emit, emit_json, say, table
 
 if TYPE_CHECKING:
     from nodeflow.cli.source import Source
@@ -55,11 +55,16 @@ def show_plan(engine: Engine, workflow: Workflow, source: Source, targets: list[
     from nodeflow.export import export
     from nodeflow.forecast import forecast
     from nodeflow.planner import with_exports
+    from nodeflow.record import RecordError
 
     planner = engine.planner(source.path)
     made, _ = with_exports(planner.plan(workflow, targets=targets), planner, export, values=False)
     stored = engine.cache.lookup([step.key for step in made.steps])
-    steps = forecast(made, stored, engine.records)
+    try:
+        steps = forecast(made, stored, engine.records)
+    except RecordError as error:  # a plan is worth having without the reasons
+        say(clean(f"warning: {error}"))
+        steps = forecast(made, stored)
     if as_json:
         emit_json(plan_json(made, steps))
         return

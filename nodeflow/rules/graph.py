@@ -84,7 +84,7 @@ def declared_findings(scope: Scope) -> Iterator[Finding]:
                 yield Finding("NF108", f"inputs.{name}", message, hint="remove it from one of them")
             node, _, port = target.partition(".")
             if node not in workflow.nodes:
-                hint = did_you_mean(node, workflow.nodes)
+                hint = did_you_mean(node, scope.names)
                 yield Finding(
                     "NF401", f"inputs.{name}", f"{target!r} is no input: there is no node {node!r}", hint=hint
                 )
@@ -104,7 +104,7 @@ def declared_findings(scope: Scope) -> Iterator[Finding]:
     for name, link in workflow.outputs.items():
         node, _, port = link.partition(".")
         if node not in workflow.nodes:
-            hint = did_you_mean(node, workflow.nodes)
+            hint = did_you_mean(node, scope.names)
             yield Finding("NF402", f"outputs.{name}", f"there is no node {node!r}", got=repr(link), hint=hint)
         elif (view := scope.nodes.get(node)) and port not in view.interface.outputs:
             hint = did_you_mean(port, view.interface.outputs)

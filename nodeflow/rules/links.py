@@ -34,7 +34,7 @@ def _link_findings(
     origin = scope.nodes.get(source)
     if origin is None:
         if source not in scope.workflow.nodes:
-            hint = did_you_mean(source, scope.workflow.nodes)
+            hint = did_you_mean(source, scope.names)
             yield Finding(
                 "NF107", place, f"the link comes from {source!r}, which is no node", got=repr(link), hint=hint
             )

@@ -19,7 +19,7 @@ from nodeflow.errors import NodeflowError
 from nodeflow.files import Files
 from nodeflow.op import OP_NAME, OP_VERSION, Op
 from nodeflow.ports import Port
-from nodeflow.problems import Problem, did_you_mean
+from nodeflow.problems import Names, Problem, did_you_mean
 from nodeflow.registry import Catalogue
 from nodeflow.workflow import SUBWORKFLOW, Node, Workflow
 
@@ -73,6 +73,11 @@ class Scope:
             node, _, port = link.partition(".")
             used.setdefault(node, set()).add(port)
         return used
+
+    @cached_property
+    def names(self) -> Names:
+        """The ids of its nodes, to look for what may have been meant."""
+        return Names(self.workflow.nodes)
 
     @cached_property
     def has_effects(self) -> bool:

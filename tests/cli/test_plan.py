@@ -29,6 +29,17 @@ def test_plan_before_and_after_a_run(cli: Cli, here: Here, hello: str) -> None:
     assert cli("plan", hello).out.splitlines()[-1] == "5 steps: 2 cached, 3 not needed"
 
 
+def test_a_damaged_record_costs_the_reasons_only(here: Here, cli: Cli, hello: str) -> None:
+    home = cli.folder.parent / "home"
+    home.mkdir()
+    (home / "runs.db").write_bytes(b"no database" * 100)
+    done = here("plan", hello)
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "5 steps: 5 would run"
+    assert "warning: " in done.err
+    assert "the file is damaged" in done.err
+
+
 def test_plan_says_what_a_change_costs_and_why(here: Here, hello: str) -> None:
     here("run", hello)
     document = shapes.fits(here("plan", hello, "--set", "n=9", "--json").json, shapes.PLAN)
