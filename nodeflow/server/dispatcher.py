@@ -18,11 +18,12 @@ from nodeflow.cache import StoreError
 from nodeflow.server import history
 from nodeflow.server.hub import Hub
 from nodeflow.server.live import Running
-from nodeflow.server.logs import JOB
+from nodeflow.server.logs import JOB, TRACE, about
 from nodeflow.server.metrics import Metrics
 from nodeflow.server.schema import ArtefactInfo, Job
 from nodeflow.server.store import MAX_ATTEMPTS, JobStore
 from nodeflow.server.tasks import Claimed
+from nodeflow.server.tracing import Tracing
 from nodeflow.server.worker_process import Limits, WorkerDied, WorkerProcess
 from nodeflow.settings import Settings
 
@@ -41,7 +42,7 @@ class Dispatcher:
     """Workers and the jobs they run.
 
     Args:
-        changed: to be told the numbers of jobs that have changed in the store.
+        changed: to be told the numbers of jobs that have changed in the store. tracing: makes spans of the jobs.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Dispatcher:
         metrics: Metrics,
         changed: Callable[[Sequence[int]], Awaitable[Any]],
         limits: Limits | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.running: dict[int, Running] = {}
         self.paused = False
@@ -59,6 +61,7 @@ class Dispatcher:
         self._hub = hub
         self._metrics = metrics
         self._changed = changed
+        self._tracing = tracing or Tracing()
         self._of: dict[int, WorkerProcess] = {}
         self._wakes: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,6 +85,7 @@ class Dispatcher:
             self._of[job].cancel(job)
         self.running.clear()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
+        await asyncio.to_thread(self._tracing.close)
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -107,6 +111,7 @@ class Dispatcher:
         pause = 0.0
         while True:
             JOB.set(0)
+            TRACE.set("")
             try:
                 await worker.start()
                 pause = 0.0
@@ -131,24 +136,32 @@ class Dispatcher:
     async def _run(self, worker: WorkerProcess, claimed: Claimed) -> None:
         """Run a claimed job to its end, and write that down."""
         JOB.set(claimed.id)
-        LOG.info("started (attempt %d)", claimed.attempt)
         job: Job = await self._call(lambda store: history.job(store.db, claimed.id))
+        span = self._tracing.job(job.id, claimed.attempt, job.created, job.sweep)
+        TRACE.set(span.trace)
+        LOG.info("started (attempt %d)", claimed.attempt)
         running = self.running[claimed.id] = Running(job, claimed.lease, self._hub)
         running.cancelled = job.state != "running"
         self._of[claimed.id] = worker
         try:
             await self._changed([claimed.id])
             if running.cancelled:
+                span.end("cancelled")
                 return
             try:
-                ended = await worker.run(claimed)
+                ended = await worker.run(claimed, span.trace, span.parent)
             except WorkerDied as died:
+                span.end("died", str(died))
                 await self._died(running, claimed, died)
             else:
+                span.end(ended["state"], ended.get("error", ""))
+                self._metrics.run(worker, ended)
                 await self._ended(running, ended)
         except asyncio.CancelledError:
+            span.end("stopped")
             raise  # `stop` gives the job back
-        except BaseException:
+        except BaseException as error:
+            span.end("died", f"{type(error).__name__}: {error}")
             self.running.pop(claimed.id, None)
             raise
         self.running.pop(claimed.id, None)
@@ -160,7 +173,10 @@ class Dispatcher:
         made = [ArtefactInfo(id=0, job=job, **one) for one in ended.get("artefacts", ())]
         end = running.finish(ended["state"], ended.get("error", ""), ended.get("run", ""), made)
         if await self._write(lambda store: store.finish(job, running.lease, end)):
-            self._metrics.job(end.state, running.job, ended)
+            self._metrics.job(end.state, running.job.started)
+            for node, message in running.failures():
+                with about(node=node):
+                    LOG.warning("failed: %s", message)
             LOG.info("%s", f"{end.state}: {end.error}" if end.error else end.state)
 
     async def _died(self, running: Running, claimed: Claimed, died: WorkerDied) -> None:
@@ -170,12 +186,13 @@ class Dispatcher:
         again = "" if last else "; it is tried again"
         why = f"{died}{running.computing(died.nodes)}{died.advice}"
         message = f"{why} (attempt {claimed.attempt} of {MAX_ATTEMPTS}){again}"
-        LOG.warning("%s", message)
+        with about(node=died.nodes[0] if len(died.nodes) == 1 else ""):
+            LOG.warning("%s", message)
         if last:
             running.end_running("failed", message, died.nodes)
             end = running.finish("failed", message)
             if await self._write(lambda store: store.finish(claimed.id, claimed.lease, end)):
-                self._metrics.job("failed", running.job, {})
+                self._metrics.job("failed", running.job.started)
         else:
             running.end_running("pending")
             await self._write(lambda store: store.give_back(claimed.id, claimed.lease, message))

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from nodeflow.cache import StoreError
 from nodeflow.server import forgetting, history
@@ -40,6 +40,7 @@ from nodeflow.server.schema import (
 )
 from nodeflow.server.store import JobStore
 from nodeflow.server.sweeping import Sweeping
+from nodeflow.server.tracing import Tracing
 from nodeflow.server.worker_process import Limits
 from nodeflow.settings import Settings
 from nodeflow.workflow import Workflow
@@ -53,7 +54,7 @@ class JobQueue:
     """The durable queue, its history and its workers. Make, `start`, `stop`; on one event loop.
 
     Args:
-        devices: one worker for each; none: one worker for the device of the settings.
+        devices: one worker for each; none: one worker for the device of the settings. tracing: makes spans of the jobs.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class JobQueue:
         metrics: Metrics | None = None,
         limits: Limits | None = None,
         devices: Sequence[str] = (),
+        tracing: Tracing | None = None,
     ) -> None:
         self.hub = hub
         self.metrics = metrics or Metrics()
@@ -71,7 +73,7 @@ class JobQueue:
         self._thread: ThreadPoolExecutor | None = None
         self._store: JobStore | None = None
         each = [replace(settings, device=device) for device in devices] or [settings]
-        self.dispatcher = Dispatcher(each, self._call, hub, self.metrics, self._tell, limits)
+        self.dispatcher = Dispatcher(each, self._call, hub, self.metrics, self._tell, limits, tracing)
         self.sweeping = Sweeping(settings, self._call, self.dispatcher.running.values)
         self.metrics.watch(self)
         self.queued = 0
@@ -92,7 +94,10 @@ class JobQueue:
         except BaseException:
             self._close()
             raise
-        await self._call(lambda store: store.recover("the server ended while it ran"))
+        left = await self._call(lambda store: store.recover("the server ended while it ran"))
+        for job in await self._call(lambda store: history.jobs(store.db, left)):
+            if job.state == "failed":
+                self.metrics.job("failed")
         self.dispatcher.paused = await self._call(lambda store: history.paused(store.db))
         self.queued = (await self._call(lambda store: history.counts(store.db)))["queued"]
         self.dispatcher.start()
@@ -177,14 +182,6 @@ class JobQueue:
         """The newest artefact of this content."""
         return await self._call(lambda store: history.artefact(store.db, digest))
 
-    def worker_state(self) -> dict[str, Any]:
-        """How the workers are: state of the busiest, memory, loaded weights."""
-        workers = self.dispatcher.workers
-        states = [worker.state for worker in workers]
-        weights = [w["name"] for worker in workers for w in worker.inventory.get("weights", ())]
-        state = next((s for s in ("running", "idle", "starting") if s in states), "dead")
-        return {"state": state, "memory_bytes": sum(w.memory_bytes for w in workers), "weights": weights}
-
     # --- changing ----------------------------------------------------------------------------------------------------
 
     async def cancel(self, job: int) -> Job:
@@ -193,7 +190,7 @@ class JobQueue:
         progress = None if running is None else running.finish("cancelled")
         await self._call(lambda store: store.cancel(job, progress))
         self.dispatcher.cancel(job)
-        self.metrics.jobs.labels("cancelled").inc()
+        self.metrics.job("cancelled", None if running is None else running.job.started)
         return (await self._tell([job]))[0]
 
     async def retry(self, job: int) -> Job:

@@ -27,6 +27,7 @@ from nodeflow.server.app import make_app
 from nodeflow.server.hub import Hub
 from nodeflow.server.jobs import JobQueue
 from nodeflow.server.services import Services, server_engine
+from nodeflow.server.tracing import tracing
 from nodeflow.server.wire import listen
 from nodeflow.settings import Settings
 
@@ -103,7 +104,7 @@ def made(settings: Settings, access: Access, address: str, *, workers: bool = Tr
     """The services of a server that is to be started."""
     engine = server_engine(settings)
     hub = Hub()
-    queue = JobQueue(engine.settings, hub)
+    queue = JobQueue(engine.settings, hub, tracing=tracing())
     if not workers:
         queue.dispatcher.workers.clear()
     return Services(engine, access, address, queue, hub)

@@ -16,6 +16,8 @@ TELL_S: Final = 0.5
 """A running job's counts are told at most so often."""
 
 MAX_NAMED: Final = 3
+MAX_FAILURES: Final = 20
+"""So many nodes that failed are told in the log."""
 
 
 @dataclass
@@ -59,6 +61,11 @@ class Running:
         over = {node: status for node, status in self.nodes.items() if status["state"] == "running"}
         over |= {node: self.nodes.get(node, {}) for node in more}
         self.change({node: {**status, "state": state, **told} for node, status in over.items()})
+
+    def failures(self) -> list[tuple[str, str]]:
+        """The nodes that failed, and why."""
+        failed = ((node, status) for node, status in self.nodes.items() if status["state"] == "failed")
+        return [(node, status.get("message", "")) for node, status in failed][:MAX_FAILURES]
 
     @staticmethod
     def computing(nodes: Sequence[str]) -> str:

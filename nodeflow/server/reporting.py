@@ -7,6 +7,7 @@ slow: the latest state of a node and its latest preview count.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -117,7 +118,7 @@ class Feed:
                 pass
             if time.monotonic() - beaten >= BEAT_S:
                 beaten = time.monotonic()
-                self.send({"kind": "beat", "memory": resident_bytes()})
+                self.send({"kind": "beat", "memory": resident_bytes(), "vram": device_bytes()})
             if told:
                 time.sleep(INTERVAL_S)
 
@@ -163,3 +164,16 @@ def resident_bytes() -> int:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
         return 0
+
+
+def device_bytes() -> int:
+    """Memory that this process's tensors take on accelerators; 0 if it uses none. Never loads a tensor library."""
+    torch = sys.modules.get("torch")
+    cuda, mps = (getattr(torch, name, None) for name in ("cuda", "mps"))
+    total = 0
+    with contextlib.suppress(Exception):  # a driver's fault is no reason not to be alive
+        if cuda is not None and cuda.is_initialized():
+            total += sum(cuda.memory_allocated(index) for index in range(cuda.device_count()))
+        if mps is not None and torch.backends.mps.is_available():  # type: ignore[union-attr]
+            total += mps.current_allocated_memory()
+    return int(total)

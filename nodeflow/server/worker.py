@@ -23,10 +23,12 @@ from typing import IO, Any, Final
 
 from nodeflow.engine import Engine, Run
 from nodeflow.errors import NodeflowError
+from nodeflow.events import Event
 from nodeflow.keys import Ref
 from nodeflow.server import frames
 from nodeflow.server.blackbox import BlackBox
-from nodeflow.server.reporting import Feed, resident_bytes
+from nodeflow.server.reporting import Feed, device_bytes, resident_bytes
+from nodeflow.server.tracing import Tracing, tracing
 from nodeflow.steps import Plan
 from nodeflow.types import Artefact
 from nodeflow.workflow import Workflow
@@ -46,12 +48,13 @@ class Worker:
     """One engine that runs the jobs it is sent.
 
     Args:
-        feed: told what happens.
+        feed: told what happens. tracing: makes spans of the nodes.
     """
 
-    def __init__(self, engine: Engine, feed: Feed) -> None:
+    def __init__(self, engine: Engine, feed: Feed, tracing: Tracing | None = None) -> None:
         self.engine = engine
         self.feed = feed
+        self.tracing = tracing or Tracing()
         self.cancel = threading.Event()
         self.job = 0
         self._thread: threading.Thread | None = None
@@ -71,6 +74,7 @@ class Worker:
         if self._thread is not None:
             self._thread.join(STOP_S)
         self.engine.close()
+        self.tracing.close()
 
     def _run(self, header: dict[str, Any], recipe: bytes, cancel: threading.Event) -> None:
         job = header["job"]
@@ -88,16 +92,25 @@ class Worker:
         workflow = Workflow.parse(recipe).with_inputs(header["inputs"])
         engine = self.engine
         self.feed.job = header["job"]
-        run = engine.run(
-            workflow,
-            targets=header["targets"],
-            out=engine.settings.output,
-            values=False,
-            on_plan=self.feed.begin,
-            on_event=self.feed.take,
-            cancel=cancel,
-            show=True,
-        )
+        spans = self.tracing.nodes(header.get("trace", ""))
+
+        def told(event: Event) -> None:
+            spans.take(event)
+            self.feed.take(event)
+
+        try:
+            run = engine.run(
+                workflow,
+                targets=header["targets"],
+                out=engine.settings.output,
+                values=False,
+                on_plan=self.feed.begin,
+                on_event=told,
+                cancel=cancel,
+                show=True,
+            )
+        finally:
+            spans.close()
         self.feed.finish(run.outcome)
         error = "\n".join(f"{failure.node}: {failure.message}" for failure in run.failures[:MAX_ERRORS])
         if len(run.failures) > MAX_ERRORS:
@@ -108,10 +121,15 @@ class Worker:
     def _inventory(self) -> dict[str, Any]:
         """What the process holds: loaded weights, and how the cache did."""
         stats = self.engine.cache.stats()
-        tiers = {name: {"bytes": tier.used_bytes, "hits": tier.hits} for name, tier in stats.tiers.items()}
+        tiers, asked = {}, sum(tier.hits for tier in stats.tiers.values()) + stats.misses
+        for name, tier in stats.tiers.items():  # each is asked for what those before it do not have
+            asked -= tier.hits
+            tiers[name] = {"bytes": tier.used_bytes, "hits": tier.hits, "misses": asked}
         loaded = self.engine.weights.inventory()
         weights = [{"name": _short(name), "device": where, "bytes": size} for name, where, size in loaded]
-        return {"weights": weights, "tiers": tiers, "misses": stats.misses, "memory": resident_bytes()}
+        loads = self.engine.weights.loads
+        memory, vram = resident_bytes(), device_bytes()
+        return {"weights": weights, "loads": loads, "tiers": tiers, "memory": memory, "vram": vram}
 
     def _artefacts(self, run: Run) -> list[dict[str, Any]]:
         """What the run published and what its nodes show, as `schema.ArtefactInfo` has it."""
@@ -190,7 +208,7 @@ def main() -> int:
         return 0
     engine = Engine(frames.settings_from(first[0]["settings"]), working_folder=False)
     feed = Feed(answers, BlackBox(Path(first[0]["box"])))
-    worker = Worker(engine, feed)
+    worker = Worker(engine, feed, tracing())
     about = {"device": engine.device, "numeric": str(engine.numeric), "memory": resident_bytes()}
     feed.send({"kind": "ready", **about})
     try:

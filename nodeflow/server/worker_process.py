@@ -7,6 +7,7 @@ both cases the process is killed. A death ends the job that ran, with a message 
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import os
 import signal
@@ -20,6 +21,7 @@ from typing import Any, Final, Literal
 
 from nodeflow.server import frames
 from nodeflow.server.blackbox import last_nodes
+from nodeflow.server.logs import Printed
 from nodeflow.server.tasks import Claimed
 from nodeflow.settings import Settings
 
@@ -68,6 +70,7 @@ class WorkerProcess:
     device: str = ""
     numeric: str = ""
     memory_bytes: int = 0
+    vram_bytes: int = 0
     inventory: dict[str, Any] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _ready: asyncio.Future[None] | None = None
@@ -75,6 +78,7 @@ class WorkerProcess:
     _finished: asyncio.Future[dict[str, Any]] | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _heard: float = 0.0
+    _about: tuple[int, str] = (0, "")
     _cancelled: float | None = None
     _killed: WorkerDied | None = None
     _tail: deque[bytes] = field(default_factory=deque)
@@ -121,8 +125,11 @@ class WorkerProcess:
             raise await self._gone
         self.state = "idle"
 
-    async def run(self, job: Claimed) -> dict[str, Any]:
+    async def run(self, job: Claimed, trace: str = "", parent: str = "") -> dict[str, Any]:
         """Run a job to its end; how it ended, as the worker says.
+
+        Args:
+            trace: the id of its trace, for the log. parent: the `traceparent` of its span.
 
         Raises:
             WorkerDied: the process died before that.
@@ -132,7 +139,8 @@ class WorkerProcess:
         self._finished = asyncio.get_running_loop().create_future()
         self._cancelled = None
         self.state, self._heard = "running", time.monotonic()
-        header = {"kind": "run", "job": job.id, "inputs": job.inputs, "targets": job.targets}
+        header = {"kind": "run", "job": job.id, "inputs": job.inputs, "targets": job.targets, "trace": parent}
+        self._about = job.id, trace
         self._send(header, job.recipe)
         last = time.monotonic()
         either: list[asyncio.Future[Any]] = [self._finished, self._gone]
@@ -209,7 +217,7 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
         code = await process.wait()
-        self.state, self.memory_bytes, self.inventory = "dead", 0, {}
+        self.state, self.memory_bytes, self.vram_bytes, self.inventory = "dead", 0, 0, {}
         if process.stdin is not None:
             process.stdin.close()
         died = self._killed or (WorkerDied(reason) if reason else death(code))
@@ -219,14 +227,14 @@ class WorkerProcess:
     def _take(self, header: dict[str, Any], data: bytes) -> None:
         kind = header["kind"]
         if kind == "beat":
-            self.memory_bytes = header["memory"]
+            self.memory_bytes, self.vram_bytes = header["memory"], header["vram"]
         elif kind == "ready":
             self.device, self.numeric, self.memory_bytes = header["device"], header["numeric"], header["memory"]
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
         elif kind == "finished":
-            self.inventory = {name: header[name] for name in ("weights", "tiers", "misses")}
-            self.memory_bytes = header["memory"]
+            self.inventory = {name: header[name] for name in ("weights", "tiers")}
+            self.memory_bytes, self.vram_bytes = header["memory"], header["vram"]
             if self._finished is not None and not self._finished.done():
                 self._finished.set_result(header)
         else:
@@ -235,13 +243,15 @@ class WorkerProcess:
     async def _relay(self, process: asyncio.subprocess.Process) -> None:
         """What the worker and its nodes print goes to this process's standard error."""
         assert process.stderr is not None
+        printed, decoder = Printed(), codecs.getincrementaldecoder("utf-8")("replace")
         while data := await process.stderr.read(1 << 16):
             self._tail.append(data[-TAIL_BYTES:])
             while len(self._tail) > 1 and sum(map(len, self._tail)) > TAIL_BYTES:
                 self._tail.popleft()
-            with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(data.decode("utf-8", "replace"))
-                sys.stderr.flush()
+            nodes = last_nodes(self._box) if self.state == "running" else []
+            job, trace = self._about if self.state == "running" else (0, "")
+            printed.write(decoder.decode(data), job, nodes[0] if len(nodes) == 1 else "", trace)
+        printed.end()
 
     @property
     def last_words(self) -> str:

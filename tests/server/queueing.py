@@ -18,6 +18,7 @@ from nodeflow.registry import installed
 from nodeflow.server.hub import Client, Hub
 from nodeflow.server.jobs import JobQueue
 from nodeflow.server.schema import Job, JobRequest
+from nodeflow.server.tracing import Tracing
 from nodeflow.server.worker_process import Limits
 from nodeflow.settings import Settings
 from nodeflow.workflow import Workflow
@@ -155,9 +156,11 @@ async def until(look: Callable[[], Awaitable[T]], good: Callable[[T], bool], sec
 
 
 @asynccontextmanager
-async def bench(home: Path, limits: Limits = QUICK, devices: tuple[str, ...] = (), **more: Any) -> AsyncIterator[Bench]:
+async def bench(
+    home: Path, limits: Limits = QUICK, devices: tuple[str, ...] = (), tracing: Tracing | None = None, **more: Any
+) -> AsyncIterator[Bench]:
     """A started queue."""
-    queue = JobQueue(settings_in(home, **more), Hub(), limits=limits, devices=devices)
+    queue = JobQueue(settings_in(home, **more), Hub(), limits=limits, devices=devices, tracing=tracing)
     await queue.start()
     made = Bench(queue, home)
     try:
