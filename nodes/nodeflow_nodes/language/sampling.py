@@ -13,6 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nodeflow import NodeError
+
+SMALLEST = 1e-9
+"""Temperatures below it are 0: a quotient must not leave the numbers."""
 ROUNDING = 1e-12
 """What probabilities may be off by: a token that reaches a limit exactly counts as reaching it."""
 
@@ -21,7 +25,7 @@ ROUNDING = 1e-12
 class Sampling:
     """How a token is chosen.
 
-    temperature: logits are divided by it; 0: always the likeliest token. top_k: keep the k likeliest; 0: all.
+    temperature: logits are divided by it; 0 (and what is too small to divide by): always the likeliest token. top_k: keep the k likeliest; 0: all.
     top_p: keep the likeliest until their probabilities sum to top_p; 1: all. min_p: keep what has at least this share
     of the likeliest token's probability; 0: all. repetition_penalty: above 1 makes tokens that were read or written
     before less likely; 1: off.
@@ -87,10 +91,15 @@ def distribution(logits: Tensor, sampling: Sampling, seen: Iterable[int] = ()) -
     Args:
         logits: [V], as the model gives them.
         seen: ids that the repetition penalty counts: the prompt's and those written so far.
+
+    Raises:
+        NodeError: if a logit is not a number.
     """
     changed = penalise(logits.detach().to("cpu", torch.float64), seen, sampling.repetition_penalty)
+    if changed.isnan().any():
+        raise NodeError("the model's answer is not a number: its weights are damaged, or it needs precision float32")
     values, order = changed.sort(descending=True, stable=True)
-    if sampling.temperature == 0:
+    if sampling.temperature < SMALLEST:
         falling = torch.zeros_like(values)
         falling[0] = 1.0
         kept = 1

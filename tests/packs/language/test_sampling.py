@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from nodeflow import NodeError
 from nodeflow_nodes.language.sampling import Sampling, distribution, draw, generator_for
 
 from .tiny import library
@@ -33,6 +34,17 @@ def test_temperature_zero_takes_the_likeliest_and_the_first_of_equals() -> None:
     found = distribution(torch.tensor([1.0, 5.0, 5.0, 2.0]), Sampling(0.0))
     assert found.final.tolist() == [0, 1, 0, 0]
     assert {draw(found, generator_for(seed)) for seed in range(20)} == {1}
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-12])
+def test_a_temperature_next_to_nothing_is_nothing(temperature: float) -> None:
+    found = distribution(LOGITS, Sampling(temperature))
+    assert found.final.tolist() == [0, 1, 0, 0, 0]
+
+
+def test_a_model_that_gives_no_numbers_is_told() -> None:
+    with pytest.raises(NodeError, match=r"not a number: .* float32"):
+        distribution(torch.tensor([1.0, math.nan]), Sampling())
 
 
 @pytest.mark.parametrize(
