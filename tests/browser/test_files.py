@@ -180,6 +180,37 @@ def test_alt_drag_duplicates(canvas: Canvas) -> None:
     canvas.changed(lambda doc: doc == chain())
 
 
+def test_alt_drag_duplicates_notes_and_frames_with_what_they_hold(canvas: Canvas) -> None:
+    document = wiring()
+    document["layout"] |= {
+        "notes": [{"text": "by hand", "at": [680, 200], "size": [240, 120]}],
+        "groups": [{"title": "Making", "at": [300, -60], "size": [340, 320]}],
+    }
+    canvas.open(document)
+    note, frame = canvas.page.locator(".react-flow__node-note"), canvas.page.locator("[data-frame]")
+    canvas.page.keyboard.down("Alt")
+    canvas.drag_by(note, 60, 120)
+    canvas.page.keyboard.up("Alt")
+    expect(note).to_have_count(2)
+    done = canvas.changed(lambda doc: len(doc["layout"]["notes"]) == 2)
+    assert done["layout"]["notes"][0] == document["layout"]["notes"][0]
+    assert done["layout"]["notes"][1]["text"] == "by hand"
+    assert done["layout"]["notes"][1]["at"] != document["layout"]["notes"][0]["at"]
+
+    canvas.page.keyboard.down("Alt")
+    canvas.drag_by(frame.locator(".nf-frame-title"), 20, -100)
+    canvas.page.keyboard.up("Alt")
+    expect(frame).to_have_count(2)
+    done = canvas.changed(lambda doc: len(doc["layout"]["groups"]) == 2 and "blur_2" in doc["nodes"])
+    assert done["layout"]["groups"][0] == document["layout"]["groups"][0]
+    assert done["layout"]["blur"] == document["layout"]["blur"]
+    by = [done["layout"]["groups"][1]["at"][i] - document["layout"]["groups"][0]["at"][i] for i in (0, 1)]
+    assert [done["layout"]["blur_2"]["at"][i] - document["layout"]["blur"]["at"][i] for i in (0, 1)] == by
+    assert done["nodes"]["blur_2"] == document["nodes"]["blur"]
+    canvas.press("Control+z", "Control+z")
+    canvas.changed(lambda doc: doc == document)
+
+
 def test_every_output_of_a_run_carries_its_workflow(canvas: Canvas) -> None:
     job = canvas.server.finished(canvas.server.run(picture(steps=2))[0])
     digest = job["artefacts"][0]["digest"]

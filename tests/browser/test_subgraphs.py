@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.canvas import Canvas, Document
-from tests.browser.recipes import chain, wiring
+from tests.browser.recipes import chain, failing, wiring
 
 
 def keys(canvas: Canvas, document: Document) -> set[str]:
@@ -101,6 +101,66 @@ def group(canvas: Canvas) -> Document:
     canvas.select("picture", "blur")
     canvas.press("Shift+g", "Enter")  # asks for a title first
     return canvas.changed(lambda doc: doc["layout"] != wiring()["layout"])
+
+
+def test_a_failure_in_a_subgraph_leads_into_it_to_the_node_and_its_widget(canvas: Canvas) -> None:
+    canvas.open(failing())
+    canvas.select("words", "find")
+    canvas.press("Control+g")
+    made = canvas.changed(lambda doc: doc.get("definitions"))
+    (new,) = made["nodes"]
+    canvas.queue()
+    canvas.expect_state(new, "failed")
+    canvas.press("Alt+p")
+    problems = canvas.page.get_by_role("region", name="Failed in the last run").get_by_role("button")
+    expect(problems).to_have_count(1)
+    expect(problems).to_contain_text(f"{new} › find")
+    problems.click()
+    expect(canvas.field("find", "pattern")).to_be_focused()
+    canvas.expect_state("find", "failed")  # not only its recipe: how it went there in this run
+
+
+def test_wires_at_the_ends_of_a_subgraph_are_sliced_and_deleted_too(canvas: Canvas) -> None:
+    made = make(canvas)
+    canvas.title(next(id for id in made["nodes"] if id != "a")).dblclick()
+    expect(canvas.node("b")).to_be_visible()
+    inside = canvas.changed(lambda doc: doc.get("definitions"))["definitions"]
+    ((_, definition),) = inside.items()
+    assert definition["inputs"]
+    assert definition["outputs"]
+    canvas.page.wait_for_timeout(400)
+    left = canvas.page.locator('[data-wire^="border:interface:inputs"]')
+    right = canvas.page.locator('[data-wire$="→interface:outputs.text"]')
+    x, y = canvas.centre(left.first)
+    canvas.page.keyboard.down("Alt")
+    canvas.drag((x, y - 60), (x, y + 60))
+    canvas.page.keyboard.up("Alt")
+    cut = canvas.changed(lambda doc: "inputs" not in next(iter(doc["definitions"].values())))
+    assert next(iter(cut["definitions"].values()))["outputs"] == definition["outputs"]
+    expect(left).to_have_count(0)
+
+    canvas.page.mouse.click(*canvas.centre(right.first), button="right")
+    canvas.page.get_by_role("menu").get_by_role("menuitem", name="Delete the wire").click()
+    canvas.changed(lambda doc: "outputs" not in next(iter(doc["definitions"].values())))
+    canvas.press("Control+z", "Control+z")
+    canvas.changed(lambda doc: doc["definitions"] == inside)
+
+
+def test_an_input_is_exposed_from_the_menu_of_its_widget(canvas: Canvas) -> None:
+    made = make(canvas)
+    new = next(id for id in made["nodes"] if id != "a")
+    canvas.title(new).dblclick()
+    canvas.field("b", "b").click(button="right")
+    menu = canvas.page.get_by_role("menu")
+    menu.get_by_role("menuitemcheckbox", name="Make it an input of the subgraph").click()
+    canvas.changed(lambda doc: {"to": ["b.b"]} in next(iter(doc["definitions"].values()))["inputs"].values())
+    canvas.press("Escape", "Escape")
+    expect(canvas.field(new, "b")).to_have_value(" two")
+
+    canvas.field(new, "b").click()
+    canvas.field(new, "b").click(button="right")  # while one writes in it: the browser's own menu
+    canvas.page.wait_for_timeout(200)
+    expect(menu).to_have_count(0)
 
 
 def test_a_group_is_layout_only_and_moves_no_key(canvas: Canvas) -> None:

@@ -48,6 +48,7 @@ function eventCame(event: ServerEvent): void {
       for (const job of event.jobs) {
         queue.jobGone(job);
         live.jobRemoved(job);
+        resultsGone(job);
       }
       break;
     case "queue":

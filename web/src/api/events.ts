@@ -9,6 +9,8 @@ import type { ServerEvent } from "./types";
 export interface Preview {
   job: number;
   node: string;
+  /** The node within it that made the picture, or `node` again. */
+  path: string;
   image: Blob;
 }
 
@@ -37,10 +39,11 @@ export function readPreview(frame: ArrayBuffer): Preview | null {
   const length = view.getUint32(1);
   if (5 + length > frame.byteLength) return null;
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(frame, 5, length))) as Record<string, unknown>;
-  const { job, node, media_type: type } = header;
-  if (typeof job !== "number" || typeof node !== "string" || typeof type !== "string") return null;
+  const { job, node, path = node, media_type: type } = header;
+  if (typeof job !== "number" || typeof node !== "string" || typeof path !== "string" || typeof type !== "string")
+    return null;
   if (!/^image\/(png|jpeg|webp)$/.test(type)) return null;
-  return { job, node, image: new Blob([new Uint8Array(frame, 5 + length)], { type }) };
+  return { job, node, path, image: new Blob([new Uint8Array(frame, 5 + length)], { type }) };
 }
 
 /** Keeps one websocket open until `close`. */

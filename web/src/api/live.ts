@@ -121,8 +121,9 @@ export function textPiece(job: number, node: string, piece: string): void {
   apply();
 }
 
-export function previewCame({ job, node, image }: Preview): void {
-  inner(previews, job).set(node, image);
+/** A subgraph shows what a node in it previews, and so does that node when one looks into the subgraph. */
+export function previewCame({ job, node, path, image }: Preview): void {
+  for (const name of new Set([node, path])) inner(previews, job).set(name, image);
   apply();
 }
 

@@ -4,7 +4,7 @@ import type { ProblemItem } from "../api/types";
 import { Icon } from "./icons";
 import { placeText, spotOf } from "./place";
 import { useFailures, useProblems } from "./problems";
-import { reveal } from "./reveal";
+import { reveal, revealFailure } from "./reveal";
 
 export function ProblemsPanel({ tab }: { tab: string }) {
   const problems = useProblems(tab);
@@ -32,7 +32,7 @@ export function ProblemsPanel({ tab }: { tab: string }) {
                   type="button"
                   className="problem"
                   data-severity="error"
-                  onClick={() => reveal(tab, { at: [], node: failure.node, port: "" })}
+                  onClick={() => revealFailure(tab, failure)}
                 >
                   <Icon name="problems" />
                   <span>

@@ -131,7 +131,7 @@ export interface Failure {
 const failures = new WeakMap<object, { version: number; found: readonly Failure[] }>();
 const NO_FAILURES: readonly Failure[] = [];
 
-/** The nodes that failed in the job that a tab follows. */
+/** The nodes that failed in the job that a tab follows; of a subgraph the nodes in it. */
 export function useFailures(id: string): readonly Failure[] {
   return useLive((live) => {
     const nodes = live.nodes(live.followed[id]);
@@ -139,6 +139,9 @@ export function useFailures(id: string): readonly Failure[] {
     if (before?.version === live.version) return before.found;
     const found: Failure[] = [];
     for (const [node, status] of nodes) if (status.state === "failed") found.push({ node, message: status.message });
+    const inner = found.map((failure) => failure.node);
+    const outermost = (node: string) => inner.some((other) => other.startsWith(`${node}/`));
+    found.splice(0, found.length, ...found.filter((failure) => !outermost(failure.node)));
     const same =
       before?.found.length === found.length &&
       before.found.every((old, at) => old.node === found[at]?.node && old.message === found[at]?.message);

@@ -1,7 +1,10 @@
 /** Going to a node, and to the widget of one of its inputs. */
 
+import { useCatalogue } from "../api/catalogue";
+import { tabOf } from "../commands/store";
 import { run } from "../commands/table";
-import type { Spot } from "./place";
+import { runSpot, type Spot } from "./place";
+import type { Failure } from "./problems";
 import { isNarrow, set, showTab, showView } from "./shell";
 
 /** Show a place of a tab's recipe in the graph. The canvas does the rest by its command `view.reveal`. */
@@ -10,4 +13,10 @@ export function reveal(tab: string, spot: Spot): void {
   showView(tab, "graph");
   if (isNarrow()) set({ dock: null });
   requestAnimationFrame(() => requestAnimationFrame(() => run("view.reveal", { tab, ...spot })));
+}
+
+/** The same for a node that failed in a run, also in a subgraph. */
+export function revealFailure(tab: string, { node, message }: Failure): void {
+  const recipe = tabOf(tab)?.recipe;
+  if (recipe) reveal(tab, runSpot(recipe, useCatalogue.getState(), node, message));
 }

@@ -13,6 +13,7 @@ import { INPUTS } from "./flow";
 import { scopeOf } from "./selection";
 import { colour, colourNames } from "./types";
 import { currentView, type MenuRequest, setUi, useUi } from "./ui";
+import { withoutWires } from "./wiring";
 
 interface Item {
   label: string;
@@ -74,7 +75,7 @@ function MenuBox({ tab, menu }: { tab: string; menu: MenuRequest }) {
     return () => document.removeEventListener("pointerdown", outside, true);
   }, []);
   const sections: Item[][] = [
-    ...(menu.kind === "port" || menu.kind === "wire" ? special(tab, menu) : []),
+    ...(menu.port || menu.kind === "wire" ? special(tab, menu) : []),
     ...BY_KIND[menu.kind].map((ids) =>
       ids.flatMap((id): Item[] => {
         const command = commands.get(id);
@@ -170,12 +171,7 @@ function special(tab: string, menu: MenuRequest): Item[][] {
         {
           label: "Delete the wire",
           danger: true,
-          run: () => {
-            const [wire] = wires(here.scope).filter(
-              (w) => `${endText(w.from)}→${endText(w.to)}#${w.index}` === menu.id,
-            );
-            if (wire) editView(tab, "Delete a wire", (s) => disconnect(s, [wire]));
-          },
+          run: edit("Delete a wire", (s) => withoutWires(s, new Set([menu.id]))),
         },
       ],
     ];

@@ -3,11 +3,8 @@
 import { type RefObject, useEffect, useState } from "react";
 import { announce } from "../commands/announce";
 import { editView } from "../commands/store";
-import { disconnect } from "../model/links";
-import { wires } from "../model/recipe";
-import { wireId } from "./flow";
-import { scopeOf } from "./selection";
 import { setUi, useUi } from "./ui";
+import { withoutWires } from "./wiring";
 
 type Spot = readonly [number, number];
 const SAMPLES = 32;
@@ -72,11 +69,9 @@ export function Knife({ tab, root }: { tab: string; root: RefObject<HTMLDivEleme
       setUi({ knife: false });
       if (event.type !== "pointerup" || cut.length < 2) return;
       const ids = new Set(crossed(element, cut));
-      const scope = scopeOf(tab)?.scope;
-      if (scope === undefined || ids.size === 0) return;
-      const gone = wires(scope).filter((wire) => ids.has(wireId(wire)));
-      if (editView(tab, "Slice wires", (s) => disconnect(s, gone)))
-        announce(gone.length === 1 ? "One wire cut" : `${gone.length} wires cut`);
+      if (ids.size === 0) return;
+      if (editView(tab, "Slice wires", (s) => withoutWires(s, ids)))
+        announce(ids.size === 1 ? "One wire cut" : `${ids.size} wires cut`);
     };
     // React Flow listens to mouse events of its own: they must not see this drag.
     const mouse = (event: MouseEvent) => {

@@ -9,7 +9,8 @@ import { useLive } from "../api/live";
 import type { ProblemItem } from "../api/types";
 import { spotOf } from "../app/place";
 import { useProblems } from "../app/problems";
-import { editView, placeOf, useTabs } from "../commands/store";
+import { editView, placeOf, tabOf, useTabs } from "../commands/store";
+import { run } from "../commands/table";
 import { renameNode, setTitle } from "../model/edits";
 import { withEntry } from "../model/layout";
 import { eventPrefix } from "../model/scope";
@@ -155,7 +156,7 @@ interface HeaderProps {
   far: boolean;
   name: string;
   count: number;
-  worst: { message: string; severity: string } | undefined;
+  worst: NodeProblem | undefined;
 }
 
 function Header({ data, far, name, count, worst }: HeaderProps) {
@@ -193,15 +194,19 @@ function Header({ data, far, name, count, worst }: HeaderProps) {
         <span className="nf-tag">{node.each?.length ? "each" : "product"}</span>
       ) : null}
       {count > 0 && (
-        <span
-          className="nf-badge"
+        <button
+          type="button"
+          className="nf-badge nodrag"
           data-severity={worst?.severity}
           title={worst?.message}
-          role="img"
           aria-label={`${count === 1 ? "Problem" : `${count} problems`}: ${worst?.message}`}
+          onClick={() => {
+            const found = tabOf(tab);
+            if (found) run("view.reveal", { tab, at: placeOf(found), node: id, port: worst?.port });
+          }}
         >
           {count}
-        </span>
+        </button>
       )}
       {!far && <NodeProgress tab={tab} name={name} />}
     </div>

@@ -8,12 +8,12 @@ import { isTyping } from "../commands/keys";
 import { editView, useTabs } from "../commands/store";
 import { removePicked } from "../model/edits";
 import { copyFragment, pasteFragment, readFragment } from "../model/fragment";
-import { entryOf, withPositions } from "../model/layout";
+import { entryOf, list, notes as notesOf, withPositions } from "../model/layout";
 import { type Recipe, recipeText, wires } from "../model/recipe";
 import { WIDTH } from "../model/shape";
 import { tidy } from "../model/tidy";
 import { meant } from "./meant";
-import { activeScope, isEmptyPick, picked, selectedNodes } from "./selection";
+import { activeScope, isEmptyPick, picked } from "./selection";
 import { currentView } from "./ui";
 
 let last = "";
@@ -99,23 +99,28 @@ function offset(fragment: Recipe, [x, y]: readonly [number, number]): [number, n
   return [Math.round(x - left) + aside, Math.round(y - top) + aside];
 }
 
-/** Copies of what is selected, a little aside. With `inPlace` exactly where they are (for a drag of them). */
+/**
+ * Copies of what is selected, a little aside; by what the canvas calls each, what it calls its copy. With `inPlace`
+ * exactly where they are (for a drag of them).
+ */
 export function duplicate(inPlace = false): ReadonlyMap<string, string> {
   const here = activeScope();
   if (here === undefined) return new Map();
   const { groups, notes } = picked(here);
-  const nodes = new Set(inPlace ? selectedNodes(here) : meant(here));
-  const fragment = copyFragment(here.tab.recipe, here.at, {
-    nodes,
-    groups: inPlace ? new Set() : groups,
-    notes: inPlace ? new Set() : notes,
-  });
+  const nodes = new Set(meant(here));
+  const fragment = copyFragment(here.tab.recipe, here.at, { nodes, groups, notes });
   if (fragment === undefined) return new Map();
-  let ids: ReadonlyMap<string, string> = new Map();
+  const ids = new Map<string, string>();
   const by = inPlace ? ([0, 0] as const) : ([40, 40] as const);
   editView(here.tab.id, "Duplicate", (scope) => {
     const pasted = pasteFragment(scope, fragment, by, true);
-    ids = pasted.ids;
+    for (const [id, copy] of pasted.ids) ids.set(id, copy);
+    const first = { group: list(scope, "groups").length, note: list(scope, "notes").length };
+    for (const [nth, index] of [...groups].sort((a, b) => a - b).entries()) {
+      ids.set(`group:${index}`, `group:${first.group + nth}`);
+    }
+    const copied = notesOf(scope).filter((note) => notes.has(note.key));
+    for (const [nth, { key }] of copied.entries()) ids.set(`note:${key}`, `note:notes:${first.note + nth}`);
     return pasted.recipe;
   });
   useTabs.getState().select(here.tab.id, ids.values());

@@ -7,7 +7,7 @@ import {
   type OnConnectStartParams,
   useReactFlow,
 } from "@xyflow/react";
-import { type KeyboardEvent, type MouseEvent, type RefObject, useMemo, useRef } from "react";
+import { type KeyboardEvent, type MouseEvent, type PointerEvent, type RefObject, useMemo, useRef } from "react";
 import { isTyping } from "../commands/keys";
 import { editView, useTabs } from "../commands/store";
 import { reroutes, withReroute } from "../model/bends";
@@ -31,6 +31,8 @@ const isPane = (target: EventTarget | null) =>
 
 export function useGestures(tab: string, place: string, root: RefObject<HTMLDivElement | null>) {
   const flow = useReactFlow<FlowNode, FlowEdge>();
+  /** Whether the pointer was pressed in the field that had the focus already. */
+  const writing = useRef(false);
   const drag = useRef<{ carried: Carried; copies: ReadonlyMap<string, string> } | null>(null);
   return useMemo(() => {
     const { hold, release, select, look } = useTabs.getState();
@@ -120,11 +122,19 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
       event: { clientX: number; clientY: number; preventDefault(): void },
       kind: MenuRequest["kind"],
       id: string,
+      port?: MenuRequest["port"],
     ) => {
       event.preventDefault();
       const tabNow = here();
       if (kind !== "pane" && kind !== "wire" && tabNow && !tabNow.selection.has(id)) select(tab, [id]);
-      setUi({ menu: { kind, id, screen: [event.clientX, event.clientY], at: at(event) } });
+      setUi({ menu: { kind, id, port, screen: [event.clientX, event.clientY], at: at(event) } });
+    };
+    /** On a widget the menu is about its input too; in a text that one writes, the browser's own menu (paste, spelling). */
+    const nodeMenu = (event: MouseEvent, node: FlowNode) => {
+      const target = event.target as Element;
+      if (isTyping(target) && (writing.current || event.button !== 2)) return;
+      const name = target.closest<HTMLElement>(".nf-row")?.dataset.input;
+      menu(event, kindOf(node), node.id, name === undefined ? undefined : { side: "in", name });
     };
     const kindOf = (node: FlowNode): MenuRequest["kind"] =>
       node.type === "frame"
@@ -179,7 +189,7 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
           if (!remade && wire) editView(tab, "Take a wire off", (s) => disconnect(s, [wire]));
           end();
         },
-        onNodeContextMenu: (event: MouseEvent, node: FlowNode) => menu(event, kindOf(node), node.id),
+        onNodeContextMenu: nodeMenu,
         onSelectionContextMenu: (event: MouseEvent, nodes: FlowNode[]) => menu(event, "node", nodes[0]?.id ?? ""),
         onEdgeContextMenu: (event: MouseEvent, edge: FlowEdge) => menu(event, "wire", edge.id),
         onPaneContextMenu: (event: MouseEvent | globalThis.MouseEvent) => menu(event, "pane", ""),
@@ -220,6 +230,9 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
         },
       },
       root: {
+        onPointerDownCapture: (event: PointerEvent) => {
+          writing.current = isTyping(event.target) && event.target === document.activeElement;
+        },
         onDoubleClick: (event: MouseEvent) => {
           if (isPane(event.target)) setUi({ palette: { at: at(event), screen: [event.clientX, event.clientY] } });
         },

@@ -3,20 +3,23 @@
 import { useReactFlow } from "@xyflow/react";
 import { type RefObject, useEffect } from "react";
 import { useTabs } from "../commands/store";
+import { sameValue } from "../model/json";
+import type { Path } from "../model/scope";
 import type { FlowEdge, FlowNode } from "./flow";
 import { setView, type View } from "./ui";
 
 /** A node to go to as soon as its view is mounted. */
 let wanted: { tab: string; place: string; node: string; port: string } | null = null;
 
-/** Go to a node (and one of its widgets), wherever it is. `at`: the definitions around it. */
-export function reveal(tab: string, at: readonly string[], node: string, port = ""): void {
+/** Go to a node (and one of its widgets), wherever it is. `at`: the definitions around it; `path`: how one gets there. */
+export function reveal(tab: string, at: readonly string[], node: string, port = "", path?: Path): void {
   const place = at.join("/");
   wanted = { tab, place, node, port };
   const { activate, look, select } = useTabs.getState();
   activate(tab);
   const before = useTabs.getState().tabs.find((t) => t.id === tab)?.path ?? [];
-  if ((before.at(-1)?.at ?? []).join("/") !== place) {
+  if (path !== undefined && !sameValue(before, path)) look(tab, { path });
+  else if ((before.at(-1)?.at ?? []).join("/") !== place) {
     look(tab, { path: at.map((_, depth) => ({ at: at.slice(0, depth + 1), node: "" })) });
   }
   select(tab, node ? [node] : []);

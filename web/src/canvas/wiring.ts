@@ -5,11 +5,11 @@ import { useCatalogue } from "../api/catalogue";
 import { announce } from "../commands/announce";
 import { editView } from "../commands/store";
 import { fresh } from "../model/ids";
-import { connect, declareInput, declareOutput, disconnect } from "../model/links";
+import { connect, declareInput, declareOutput, disconnect, removeDeclared, undeclare } from "../model/links";
 import type { Fit } from "../model/ports";
-import { endText, type Recipe, type Wire } from "../model/recipe";
+import { endOf, endText, type Recipe, type Wire, wires } from "../model/recipe";
 import { type Origin, reason, targetsOf, typeAt, useConnecting } from "./connecting";
-import { INPUTS, OUTPUTS } from "./flow";
+import { INPUTS, OUTPUTS, wireId } from "./flow";
 import { scopeOf } from "./selection";
 
 const portOf = (handle: string | null | undefined): string => (handle ?? "").replace(/^(in|out):/, "");
@@ -130,4 +130,18 @@ function isLinked(scope: Recipe, key: string): boolean {
   const text = key.slice(key.indexOf(":") + 1);
   const dot = text.indexOf(".");
   return Object.hasOwn(scope.nodes[text.slice(0, dot)]?.links ?? {}, text.slice(dot + 1));
+}
+
+/** A scope without wires, by the ids that the canvas gives them; those from and to the ends of a subgraph too. */
+export function withoutWires(scope: Recipe, ids: ReadonlySet<string>): Recipe {
+  let result = disconnect(
+    scope,
+    wires(scope).filter((wire) => ids.has(wireId(wire))),
+  );
+  for (const id of ids) {
+    const [from, to] = id.startsWith("border:") ? id.slice("border:".length).split("→") : [];
+    if (from?.startsWith(`${INPUTS}.`) && to) result = undeclare(result, endOf(to));
+    else if (to?.startsWith(`${OUTPUTS}.`)) result = removeDeclared(result, "outputs", to.slice(OUTPUTS.length + 1));
+  }
+  return result;
 }

@@ -59,11 +59,11 @@ test("an event of one node leaves the entries of the others as they are", () => 
 
 test("a preview is revoked when the next comes, and with its job", () => {
   const image = new Blob(["x"]);
-  previewCame({ job: 1, node: "a", image });
-  previewCame({ job: 1, node: "a", image });
+  previewCame({ job: 1, node: "a", path: "a", image });
+  previewCame({ job: 1, node: "a", path: "a", image });
   applyNow();
   expect([made, revoked]).toEqual([1, []]);
-  previewCame({ job: 1, node: "a", image });
+  previewCame({ job: 1, node: "a", path: "a", image });
   applyNow();
   expect(revoked).toEqual(["blob:1"]);
   jobRemoved(1);
@@ -100,4 +100,13 @@ test("a tab follows one job", () => {
   expect(useLive.getState().followed).toEqual({ tab: 5 });
   follow("tab", undefined);
   expect(useLive.getState().followed).toEqual({});
+});
+
+test("a preview of a node in a subgraph is shown by that node and by the subgraph", () => {
+  previewCame({ job: 1, node: "sub", path: "sub/sample", image: new Blob(["x"]) });
+  applyNow();
+  const of = (node: string) => useLive.getState().node(1, node)?.preview;
+  expect(of("sub")).toBeTruthy();
+  expect(of("sub/sample")).toBeTruthy();
+  expect(of("sample")).toBeUndefined();
 });

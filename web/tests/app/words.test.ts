@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { ago, bytes, duration, fileName, NAME, titleOf, valueText } from "../../src/app/format";
-import { placeText, spotOf } from "../../src/app/place";
+import { placeText, runSpot, spotOf } from "../../src/app/place";
 import { readSettings } from "../../src/app/settings";
 import { titleText } from "../../src/app/title";
+import { parseRecipe } from "../../src/model/recipe";
 
 test("durations", () => {
   expect([0.04, 3.21, 42.4, 200, 7380].map(duration)).toEqual(["0.04 s", "3.2 s", "42 s", "3 min 20 s", "2 h 3 min"]);
@@ -54,4 +55,20 @@ test("stored settings of the wrong kind do not count", () => {
   expect(readSettings('{"theme":"light","snap":"yes","unknown":1}')).toMatchObject({ theme: "light", snap: true });
   expect(readSettings("{")).toMatchObject({ theme: "system" });
   expect(readSettings(null)).not.toHaveProperty("unknown");
+});
+
+test("a node of a run is found in its subgraph, and the input that the message names", () => {
+  const known = { nodeTypes: new Map() } as Parameters<typeof runSpot>[1];
+  const recipe = parseRecipe(`{"format": "nodeflow/1",
+    "nodes": {"sub": {"op": "workflow:inner"}},
+    "definitions": {"inner": {"nodes": {"find": {"op": "x/find", "values": {"text": "a", "pattern": "("}}}}}}`);
+  const path = [{ at: ["inner"], node: "sub" }];
+  expect(runSpot(recipe, known, "sub/find", "the pattern is no text")).toEqual({
+    at: ["inner"],
+    node: "find",
+    port: "pattern",
+    path,
+  });
+  expect(runSpot(recipe, known, "sub", "patterns")).toEqual({ at: [], node: "sub", port: "", path: [] });
+  expect(runSpot(recipe, known, "gone/find")).toEqual({ at: [], node: "gone", port: "", path: [] });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { atScale, clamped, FIT, fitScale, panned, place, zoomedAt } from "../../src/panels/look/zoom";
+import { atScale, clamped, FIT, fitScale, onPixels, panned, place, zoomedAt } from "../../src/panels/look/zoom";
 
 const pane = { width: 800, height: 600 };
 const large = { width: 1600, height: 1600 };
@@ -36,4 +36,11 @@ test("it cannot be moved out of the pane", () => {
 
 test("one to one", () => {
   expect(place(pane, large, atScale(pane, large, FIT, 1)).scale).toBeCloseTo(1);
+});
+
+test("the corner lies on a pixel of the screen, and one to one is without smoothing on any screen", () => {
+  const placed = place({ width: 801, height: 601 }, { width: 64, height: 64 }, { ...FIT, zoom: 1 / 9 / 2 });
+  expect(placed).toMatchObject({ scale: 0.5, left: 384.5, top: 284.5 });
+  expect(onPixels(placed, 2)).toMatchObject({ left: 384.5, top: 284.5, sharp: true });
+  expect(onPixels(placed, 1)).toMatchObject({ left: 385, top: 285, sharp: false });
 });

@@ -4,16 +4,18 @@ import { setSettings, useSettings } from "../../app/settings";
 import { announce } from "../../commands/announce";
 import { useTabs } from "../../commands/store";
 import type { Command } from "../../commands/table";
+import type { Path } from "../../model/scope";
 import { currentView, setUi } from "../ui";
 import { reveal } from "../useView";
 import { shown } from "./meant";
 
-/** What `view.reveal` goes to: a node, and one of its widgets. `at`: the definitions around it. */
+/** What `view.reveal` goes to: a node, and one of its widgets. `at`: the definitions around it; `path`: the way there. */
 interface RevealArgs {
   tab: string;
   at: readonly string[];
   node: string;
   port: string;
+  path?: Path;
 }
 
 export const VIEW: Command[] = [
@@ -77,8 +79,8 @@ export const VIEW: Command[] = [
     group: "View",
     hidden: true,
     run: (args) => {
-      const { tab, at = [], node = "", port = "" } = (args ?? {}) as Partial<RevealArgs>;
-      reveal(tab ?? useTabs.getState().active, at, node, port);
+      const { tab, at = [], node = "", port = "", path } = (args ?? {}) as Partial<RevealArgs>;
+      reveal(tab ?? useTabs.getState().active, at, node, port, path);
     },
   },
   {

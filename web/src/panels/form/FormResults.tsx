@@ -7,7 +7,7 @@ import type { ArtefactInfo, Job } from "../../api/types";
 import { duration, titleOf } from "../../app/format";
 import { Icon } from "../../app/icons";
 import { useFailures } from "../../app/problems";
-import { reveal } from "../../app/reveal";
+import { revealFailure } from "../../app/reveal";
 import { showResults } from "../../app/shell";
 import { useShortcut } from "../../app/shortcut";
 import { ProgressBar } from "../../app/ui/ProgressBar";
@@ -122,12 +122,7 @@ function Failed({ tab, job }: { tab: string; job: Job }) {
     <div className="form-failed" role="alert">
       <p>{job.error || "The run failed."}</p>
       {failures.map((failure) => (
-        <button
-          key={failure.node}
-          type="button"
-          className="btn small"
-          onClick={() => reveal(tab, { at: [], node: failure.node, port: "" })}
-        >
+        <button key={failure.node} type="button" className="btn small" onClick={() => revealFailure(tab, failure)}>
           Show {failure.node} in the graph
         </button>
       ))}

@@ -2,7 +2,7 @@
 
 import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import { useSize } from "./useSize";
-import { panned, place, type Size, type View, zoomedAt } from "./zoom";
+import { onPixels, panned, place, type Size, type View, zoomedAt } from "./zoom";
 
 interface Props {
   src: string;
@@ -66,7 +66,7 @@ export function ZoomPane({ src, alt, size, view, onView, onSizes, clipLeft, chil
     onView(zoomedAt(pane, picture, view, apart(after) / apart(before), middle.x, middle.y));
   };
 
-  const placed = place(pane, picture, view);
+  const placed = onPixels(place(pane, picture, view), window.devicePixelRatio);
   return (
     <div
       className="zoom-pane"
@@ -82,7 +82,7 @@ export function ZoomPane({ src, alt, size, view, onView, onSizes, clipLeft, chil
       style={clipLeft === undefined ? undefined : { clipPath: `inset(0 0 0 ${clipLeft * 100}%)` }}
     >
       <img
-        className={placed.scale >= 1 ? "pixelated" : ""}
+        className={placed.sharp ? "pixelated" : ""}
         src={src}
         alt={alt}
         draggable={false}

@@ -82,3 +82,12 @@ export function panned(pane: Size, picture: Size, view: View, dx: number, dy: nu
 export function atScale(pane: Size, picture: Size, view: View, ratio: number): View {
   return clamped(pane, picture, { ...view, zoom: ratio / fitScale(pane, picture) });
 }
+
+/**
+ * A place whose corner lies on a pixel of the screen. `sharp`: a pixel of the picture is at least one of the screen, so
+ * it is drawn without smoothing; at one for one each is then exactly one.
+ */
+export function onPixels(placed: Placed, ratio: number): Placed & { sharp: boolean } {
+  const whole = (at: number) => Math.round(at * ratio) / ratio;
+  return { ...placed, left: whole(placed.left), top: whole(placed.top), sharp: placed.scale * ratio > 0.999 };
+}
