@@ -5,8 +5,6 @@ Clients (the Python API, the CLI, the server) talk to this; they hold no logic o
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable
@@ -22,7 +20,7 @@ from nodeflow.executor import CACHED, DONE, DeviceGate, Executor, NodeFailure, N
 from nodeflow.export import export
 from nodeflow.filehash import FileDigests
 from nodeflow.files import Files
-from nodeflow.numeric import NumericClass, numeric_class, physical_cores, resolve_device
+from nodeflow.numeric import NumericClass, chosen_threads, numeric_class, physical_cores, resolve_device
 from nodeflow.planner import Planner, with_exports
 from nodeflow.publish import Published, Publisher, artefacts_in
 from nodeflow.record import RecordStore
@@ -155,7 +153,7 @@ class Engine:
 
     @cached_property
     def numeric(self) -> NumericClass:
-        return numeric_class(self.device, _threads(self.settings.threads))
+        return numeric_class(self.device, chosen_threads(self.settings.threads))
 
     @cached_property
     def hashes(self) -> FileDigests:
@@ -276,9 +274,11 @@ class Engine:
         outcome = executor.run(
             plan, on_event=on_event, lifecycles=[publisher], cancel=cancel, fail_fast=fail_fast, run_id=run_id
         )
-        files = publisher.publish()
-        if recorder is not None:
-            recorder.finish(outcome, publisher.published)
+        try:
+            files = publisher.publish()
+        finally:  # what ran is on record also if the output folder is full or gone by now
+            if recorder is not None:
+                recorder.finish(outcome, publisher.published)
         return Run(outcome, files, publisher.published, publisher.shown)
 
     def _warn(self, message: str) -> None:
@@ -295,23 +295,3 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _openmp_threads() -> int:
-    """What `OMP_NUM_THREADS` says of the outermost level (it may be a list, one number a level); 0 if it says nothing
-    that OpenMP would heed."""
-    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(first) if first.isascii() and first.isdigit() and len(first) < 10 else 0
-
-
-def _threads(wanted: int) -> int:
-    """CPU threads for tensors. Before torch is loaded the choice can still be made, and spinning be switched off; in a
-    process that has loaded it, what it uses counts."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        return int(torch.get_num_threads())
-    threads = wanted or _openmp_threads() or physical_cores()
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    return threads

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -44,6 +45,30 @@ def physical_cores() -> int:
         except OSError:
             siblings.add(str(cpu))
     return max(1, len(siblings))
+
+
+def chosen_threads(wanted: int) -> int:
+    """CPU threads for tensors: what is wanted (0: no wish), else what OpenMP is told, else one a physical core.
+
+    Before torch is loaded the choice can still be made, and spinning be switched off; in a process that has loaded it,
+    what it uses counts. What OpenMP is told is made to agree: the number is part of keys, so it must be true.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    threads = wanted or _openmp_threads() or physical_cores()
+    if threads != _openmp_threads():
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    return threads
+
+
+def _openmp_threads() -> int:
+    """What `OMP_NUM_THREADS` says of the outermost level (it may be a list, one number a level); 0 if it says nothing
+    that OpenMP would heed."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isascii() and first.isdigit() and len(first) < 10 else 0
 
 
 @functools.lru_cache(maxsize=1)

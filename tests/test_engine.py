@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -19,6 +21,7 @@ import pytest
 import nodeflow
 from nodeflow.cache import StoreError
 from nodeflow.engine import Engine, RunFailed
+from nodeflow.events import Event, RunFinished
 from nodeflow.numeric import physical_cores
 from nodeflow.op import node
 from nodeflow.problems import ProblemsError
@@ -275,6 +278,15 @@ def test_openmp_decides_about_threads(
     monkeypatch.delitem(sys.modules, "torch", raising=False)  # in a process that has torch, what it uses counts
     engine = Engine(Settings(home=tmp_path, cache=tmp_path, device="cpu"))
     assert engine.numeric.threads == (threads or physical_cores())
+    assert os.environ["OMP_NUM_THREADS"] == (variable if threads else str(physical_cores()))
+
+
+def test_the_setting_decides_before_openmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the number is part of keys: torch must compute with that many
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    engine = Engine(Settings(home=tmp_path, cache=tmp_path, device="cpu", threads=3))
+    assert (engine.numeric.threads, os.environ["OMP_NUM_THREADS"]) == (3, "3")
 
 
 def test_a_device_that_does_not_exist_is_refused(tmp_path: Path) -> None:
@@ -309,6 +321,28 @@ def test_a_record_that_cannot_be_written_is_a_warning(engine: Engine) -> None:
     (engine.settings.home / "runs.db").mkdir()
     assert nodeflow.run(GREETING, engine=engine)["greeting"] == "hello world"
     assert any("not recorded" in w.message for w in engine.warnings)
+
+
+def test_a_record_of_a_newer_nodeflow_is_a_warning(engine: Engine) -> None:
+    engine.settings.home.mkdir(parents=True)
+    db = sqlite3.connect(engine.settings.home / "runs.db")
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    assert nodeflow.run(GREETING, engine=engine)["greeting"] == "hello world"
+    assert any("newer nodeflow" in w.message for w in engine.warnings)
+
+
+def test_a_run_whose_files_cannot_be_shown_is_on_record(engine: Engine, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, RunFinished):
+            shutil.rmtree(out)
+            out.write_text("a file in the folder's place")
+
+    with pytest.raises(StoreError, match="it is kept as blob"):
+        nodeflow.run(GREETING, engine=engine, out=out, on_event=spoil)
+    assert [row.state for row in engine.records.runs()] == ["completed"]
 
 
 def test_cancelling_stops_within_a_step(engine: Engine) -> None:
