@@ -25,7 +25,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from blake3 import blake3
 
-from nodeflow.database import connect, is_corrupt, migrate, transaction
+from nodeflow.database import DatabaseError, connect, is_corrupt, migrate, transaction
 from nodeflow.errors import NodeflowError
 
 T = TypeVar("T")
@@ -228,7 +228,7 @@ class FileDigests:
                     self._connection = connect(self._path, "NORMAL")
                     migrate(self._connection, self._path, (_SCHEMA,))
                 return action(self._connection)
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, sqlite3.Error, DatabaseError) as error:
                 self._close()
                 if isinstance(error, sqlite3.Error) and is_corrupt(error):
                     for suffix in ("", "-wal", "-shm"):

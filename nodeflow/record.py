@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from blake3 import blake3
 
-from nodeflow.database import connect, is_busy, is_corrupt, migrate, transaction
+from nodeflow.database import DatabaseError, connect, is_busy, is_corrupt, migrate, transaction
 from nodeflow.errors import NodeflowError
 from nodeflow.process import is_alive, own_identity
 from nodeflow.record_schema import MIGRATIONS, ArtefactRow, NodeRow, RunRow
@@ -262,6 +262,8 @@ class RecordStore:
     def _explained(self, action: str) -> Iterator[None]:
         try:
             yield
+        except DatabaseError as error:
+            raise RecordError(str(error)) from error
         except (OSError, sqlite3.Error) as error:
             advice = "check that its folder is writable and that there is space"
             if isinstance(error, sqlite3.IntegrityError):

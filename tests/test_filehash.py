@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -230,6 +231,17 @@ def test_a_damaged_memory_is_begun_anew(file: Path, tmp_path: Path) -> None:
     with FileDigests(index, warnings.append) as digests:
         digests.digest(file)
     assert len(warnings) == 1
+
+
+def test_the_memory_of_a_newer_nodeflow_is_left_alone(file: Path, tmp_path: Path) -> None:
+    index, warnings = tmp_path / "files.db", list[str]()
+    db = sqlite3.connect(index)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    with FileDigests(index, warnings.append) as digests:
+        assert digests.digest(file) == blake3(DATA).hexdigest()
+    assert warnings
+    assert all("cannot be remembered" in text and "newer nodeflow" in text for text in warnings)
 
 
 def test_without_a_place_to_remember_it_still_hashes(file: Path, tmp_path: Path) -> None:
