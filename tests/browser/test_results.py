@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 
+import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.canvas import Canvas, Document, recipe
@@ -73,7 +76,19 @@ def test_two_runs_are_compared_by_what_differs(canvas: Canvas) -> None:
     canvas.drag((x, y), (x - 100, y))
     assert int(wipe.get_attribute("aria-valuenow") or 0) < 49
     compare.get_by_role("button", name="Side by side").click()
-    expect(compare.locator("img:visible")).to_have_count(2)
+    images = compare.locator("img:visible")
+    expect(images).to_have_count(2)
+    before = images.first.get_attribute("data-scale")
+    canvas.page.mouse.move(*canvas.centre(images.first))
+    canvas.page.mouse.wheel(0, -300)
+    expect(images.first).not_to_have_attribute("data-scale", str(before))
+    expect(images.last).to_have_attribute("data-scale", str(images.first.get_attribute("data-scale")))
+    canvas.drag_by(images.first, 40, 30)  # both are moved
+    assert images.first.evaluate("image => image.style.transform") == images.last.evaluate(
+        "image => image.style.transform"
+    )
+    lines = compare.get_by_role("complementary", name="Details").get_by_role("listitem")
+    assert sum("largest difference" in line for line in lines.all_inner_texts()) == 1
 
 
 def test_the_viewer_goes_by_arrows_closes_by_escape_and_shows_pixels_as_they_are(canvas: Canvas) -> None:
@@ -93,6 +108,33 @@ def test_the_viewer_goes_by_arrows_closes_by_escape_and_shows_pixels_as_they_are
     assert image.bounding_box()["width"] == 64  # type: ignore[index]
     canvas.press("Escape")
     expect(viewer).to_have_count(0)
+
+
+@pytest.mark.parametrize("ratio", [1.25, 2])
+def test_one_to_one_is_one_pixel_of_any_screen_without_smoothing(
+    new_context: Callable[..., BrowserContext], server: Server, ratio: float
+) -> None:
+    """A picture of noise: each pixel of the screen has the colour of one pixel of the picture."""
+    noise = Image.effect_noise((101, 67), 200).convert("RGB")
+    file = io.BytesIO()
+    noise.save(file, "PNG")
+    _, upload, _ = server.ask("POST", "/api/uploads?name=noise.png", file.getvalue())
+    nodes = {"load": {"op": "image/load@1", "values": {"path": upload["name"]}}}
+    job = server.finished(server.run(recipe(nodes, outputs={"image": "load.image"}))[0])
+    assert job["state"] == "completed", job
+    page = new_context(device_scale_factor=ratio).new_page()
+    page.goto("/")
+    canvas = Canvas(page, server)
+    gallery(canvas)
+    page.get_by_role("region", name="Gallery").locator("img").first.click()
+    image = page.get_by_role("dialog").locator("img").first
+    canvas.press("1")
+    page.wait_for_timeout(300)
+    box = image.bounding_box()
+    assert box
+    shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    left, top = round(box["x"] * ratio), round(box["y"] * ratio)
+    assert shown.crop((left, top, left + noise.width, top + noise.height)).tobytes() == noise.tobytes()
 
 
 # --- 25: masks and touch

@@ -44,3 +44,10 @@ test("the corner lies on a pixel of the screen, and one to one is without smooth
   expect(onPixels(placed, 2)).toMatchObject({ left: 384.5, top: 284.5, sharp: true });
   expect(onPixels(placed, 1)).toMatchObject({ left: 385, top: 285, sharp: false });
 });
+
+test("one to one can be reached for a small picture on a fine screen", () => {
+  const small = { width: 64, height: 64 };
+  for (const ratio of [1, 1.25, 2, 3]) {
+    expect(place(pane, small, atScale(pane, small, FIT, 1 / ratio)).scale).toBeCloseTo(1 / ratio);
+  }
+});

@@ -92,9 +92,10 @@ export function ZoomPane({ src, alt, size, view, onView, onSizes, clipLeft, chil
           setNatural({ width: image.naturalWidth, height: image.naturalHeight });
         }}
         style={{
-          width: `${placed.width}px`,
-          height: `${placed.height}px`,
-          transform: `translate(${placed.left}px, ${placed.top}px)`,
+          // Scaled by a transform: a size in halves of pixels would be rounded.
+          width: `${picture.width}px`,
+          height: `${picture.height}px`,
+          transform: `translate(${placed.left}px, ${placed.top}px) scale(${placed.scale})`,
           visibility: picture.width > 0 && pane.width > 0 ? "visible" : "hidden",
         }}
       />

@@ -22,6 +22,7 @@ export interface Placed {
 
 export const FIT: View = { zoom: 1, x: 0.5, y: 0.5 };
 const LARGEST = 64;
+const FINEST = 4;
 
 /** The scale at which a picture fits; a small one is enlarged by a whole number, so that its pixels stay square. */
 export function fitScale(pane: Size, picture: Size): number {
@@ -37,9 +38,9 @@ export function place(pane: Size, picture: Size, view: View): Placed {
   return { scale, width, height, left: pane.width / 2 - view.x * width, top: pane.height / 2 - view.y * height };
 }
 
-/** A zoom in bounds: down to a fifth of what fits, or to one pixel for one if that is smaller still. */
+/** A zoom in bounds: down to a fifth of what fits, or to one pixel for one of a screen of four to a page's pixel. */
 function within(pane: Size, picture: Size, zoom: number): number {
-  return Math.min(Math.max(zoom, Math.min(0.2, 1 / fitScale(pane, picture))), LARGEST);
+  return Math.min(Math.max(zoom, Math.min(0.2, 1 / FINEST / fitScale(pane, picture))), LARGEST);
 }
 
 /** Keep the picture in the pane: centred where it is smaller, without a gap where it is larger. */
