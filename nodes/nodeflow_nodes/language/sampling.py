@@ -25,10 +25,10 @@ ROUNDING = 1e-12
 class Sampling:
     """How a token is chosen.
 
-    temperature: logits are divided by it; 0 (and what is too small to divide by): always the likeliest token. top_k: keep the k likeliest; 0: all.
-    top_p: keep the likeliest until their probabilities sum to top_p; 1: all. min_p: keep what has at least this share
-    of the likeliest token's probability; 0: all. repetition_penalty: above 1 makes tokens that were read or written
-    before less likely; 1: off.
+    temperature: logits are divided by it; 0 (and what is too small to divide by): always the likeliest token.
+    top_k: keep the k likeliest; 0: all. top_p: keep the likeliest until their probabilities sum to top_p; 1: all.
+    min_p: keep what has at least this share of the likeliest token's probability; 0: all. repetition_penalty: above 1
+    makes tokens that were read or written before less likely; 1: off.
     """
 
     temperature: float = 1.0

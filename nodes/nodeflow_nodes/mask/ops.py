@@ -44,19 +44,41 @@ def grow(mask: Tensor, pixels: int, kind: str) -> Tensor:
     """The largest value within `pixels` of each pixel: in a square, or in a disc (a disc of 1 is a plus)."""
     if pixels == 0:
         return mask.clone()
-    side = 2 * pixels + 1
     if kind == "square":
-        wide = functional.max_pool2d(mask, (1, side), 1, (0, pixels))
-        return functional.max_pool2d(wide, (side, 1), 1, (pixels, 0))
-    height = mask.shape[2]
+        return _grow_row(_grow_row(mask, pixels).mT, pixels).mT.contiguous()
+    return _grow_disc(mask, pixels)
+
+
+def _grow_row(mask: Tensor, pixels: int) -> Tensor:
+    """The largest value within `pixels` to the left and right."""
+    width = mask.shape[3]
+    wide = min(pixels, width - 1)  # beyond it there is nothing to reach
+    windows, length = functional.pad(mask, (wide, wide)), 1
+    while 2 * length <= 2 * wide + 1:
+        windows, length = _doubled(windows, length), 2 * length
+    return torch.maximum(windows[..., :width], windows[..., -width:])
+
+
+def _doubled(windows: Tensor, length: int) -> Tensor:
+    """Maxima of twice as many values in a row as `windows` has them of (`length`)."""
+    return torch.maximum(windows[..., :-length], windows[..., length:])
+
+
+def _grow_disc(mask: Tensor, pixels: int) -> Tensor:
+    """A disc is a row of some length for each distance dy. The maximum over such a row is that of two windows whose
+    length is a power of two; windows of one length are made of those of half the length, from short to long."""
+    height, width = mask.shape[2:]
+    high, wide = min(pixels, height - 1), min(pixels, width - 1)  # beyond it there is nothing to reach
+    windows, length = functional.pad(mask, (wide, wide, high, high)), 1
     result = torch.zeros_like(mask)
-    framed = functional.pad(mask, (0, 0, pixels, pixels))
-    for dy in range(-pixels, pixels + 1):
-        reach = math.isqrt(pixels * pixels - dy * dy)
-        rows = framed[:, :, pixels + dy : pixels + dy + height]
-        if reach:
-            rows = functional.max_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach))
-        result = torch.maximum(result, rows)
+    for dy in range(high, -1, -1):
+        reach = min(math.isqrt(pixels * pixels - dy * dy), wide)
+        while 2 * length <= 2 * reach + 1:
+            windows, length = _doubled(windows, length), 2 * length
+        for top in {high - dy, high + dy}:
+            for left in {wide - reach, wide + reach + 1 - length}:
+                part = windows[..., top : top + height, left : left + width]
+                torch.maximum(result, part, out=result)
     return result
 
 

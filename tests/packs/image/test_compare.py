@@ -129,6 +129,9 @@ def test_wrapping() -> None:
     assert wrap("", font, 100) == [""]
     assert wrap("a\nb", font, 100) == ["a", "b"]
     assert wrap("WW", font, 1) == ["W", "W"]
+    long = wrap("x" * 500, font, 100)
+    assert "".join(long) == "x" * 500
+    assert all(font.getlength(line) <= 100 < font.getlength(line + "x") for line in long[:-1])
 
 
 def test_compare() -> None:

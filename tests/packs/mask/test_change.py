@@ -22,7 +22,7 @@ def disc(radius: int) -> numpy.ndarray:
     return x * x + y * y <= radius * radius
 
 
-@pytest.mark.parametrize("radius", [1, 2, 5])
+@pytest.mark.parametrize("radius", [1, 2, 5, 8, 19, 30])  # 30: beyond the whole picture
 def test_growing_agrees_with_scipy(radius: int) -> None:
     x = noise(1, 1, 20, 24)
     grey = x[0, 0].numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from bisect import bisect
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -99,7 +100,7 @@ def wrap(text: str, font: Font, width: int) -> list[str]:
             if line:
                 lines.append(line)
             while word and font.getlength(word) > width and len(word) > 1:
-                fits = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or font.getlength(word[:n]) <= width)
+                fits = max(1, bisect(range(1, len(word)), width, key=lambda n, w=word: font.getlength(w[:n])))
                 lines.append(word[:fits])
                 word = word[fits:]
             line = word
