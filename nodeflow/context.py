@@ -93,6 +93,7 @@ class RunContext:
             emitter=self._run.emitter,
             prefix=f"{self._run.prefix}{self._step.id}/",
             lifecycles=self._run.lifecycles,
+            fail_fast=self._run.fail_fast,
         )
         self._run.warnings += [(f"{self._step.id}/{node}", text) for node, text in outcome.warnings if node]
         if outcome.failures:

@@ -284,6 +284,19 @@ def test_fail_fast_stops_at_the_first_and_leaves_the_callers_event_alone() -> No
     assert list(ran.states.values()).count("cancelled") > 40 or ran.states["n00"] == "computed"
 
 
+def test_fail_fast_holds_in_sub_workflows_too() -> None:
+    #  bad    slow → after
+    CALLS.clear()
+    nodes = {
+        "bad": n("work", name="bad", fail=True),
+        "slow": n("work", name="slow", seconds=0.3),
+        "after": n("work", name="after", a="@slow.value"),
+    }
+    body = definition(nodes, {"x": "bad.value", "y": "after.value"})
+    ran = run(recipe({"r": n("each_turn", body="b", count=1)}, {"x": "r.x"}, definitions={"b": body}), fail_fast=True)
+    assert (ran.state, CALLS["work bad"], CALLS["work after"]) == ("failed", 1, 0)
+
+
 def test_a_nodes_own_error_is_shown_without_a_traceback() -> None:
     @node("t/picky")
     def picky(value: int) -> int:

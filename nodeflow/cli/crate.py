@@ -108,6 +108,8 @@ def _contents(
     if not Path(name).exists() and name != "-" and not name.lower().strip("0123456789abcdef"):
         if settings or given:
             raise Stop(Exit.USAGE, "a recorded run is exported as it was: --set and --lock are for recipes")
+        if engine.records.run(name.lower()) is None:
+            raise Stop(Exit.USAGE, f"{name}: no such file, and no single run is recorded whose id begins so")
         return of_run(engine, name.lower()), None
     source = read(name)
     with named(source):

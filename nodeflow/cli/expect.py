@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -41,9 +42,7 @@ def run_expectations(
         import pytest
     except ImportError:
         raise Stop(Exit.SETUP, "pytest is not installed: pip install pytest") from None
-    for path in paths or ():
-        if not path.exists():
-            raise Stop(Exit.FILES, f"{path}: no such file or folder")
+    _check(paths or ())
     arguments = ["-p", "nodeflow.cli.pytest_plugin", "-p", "no:cacheprovider", "-o", "python_files=", "-q"]
     arguments += ["-x"] if fail_fast else []
     arguments += ["-k", keyword] if keyword else []
@@ -56,6 +55,17 @@ def run_expectations(
         raise Stop(exits.get(pytest.ExitCode(code), Exit.USAGE))
 
 
+def _check(paths: Iterable[Path]) -> None:
+    """See that each is there, and a folder or a file of expectations."""
+    from nodeflow.share.expect import SUFFIX
+
+    for path in paths:
+        if not path.exists():
+            raise Stop(Exit.FILES, f"{path}: no such file or folder")
+        if not path.is_dir() and not path.name.endswith(SUFFIX):
+            raise Stop(Exit.USAGE, f"{path}: expectations stand in files named NAME{SUFFIX}")
+
+
 def _update(paths: list[Path], keyword: str) -> None:
     """Write expectations anew, file by file; each whole or not at all."""
     from nodeflow.engine import Engine
@@ -65,9 +75,7 @@ def _update(paths: list[Path], keyword: str) -> None:
 
     if keyword:
         raise Stop(Exit.USAGE, "--update takes whole files: name them instead of -k")
-    for path in paths:
-        if not path.exists():
-            raise Stop(Exit.FILES, f"{path}: no such file or folder")
+    _check(paths)
     files = sorted({f for p in paths for f in (p.rglob(f"*{SUFFIX}") if p.is_dir() else [p])})
     if not files:
         raise Stop(Exit.USAGE, f"no cases were found: expectations stand in files named NAME{SUFFIX}")

@@ -41,7 +41,7 @@ def read(file: str) -> Source:
     from nodeflow.api import carried_in
 
     if file == "-":
-        found = carried_in(sys.stdin.buffer.read(MAX_FILE + 1), source=STDIN)
+        found = carried_in(_standard_input(MAX_FILE), source=STDIN)
         return Source(found.workflow, None, STDIN, found)
     path = Path(file)
     found = carried_in(content(path, MAX_FILE), source=file)
@@ -67,8 +67,18 @@ def content(path: Path, limit: int = MAX_FILE) -> bytes:
         raise Stop(Exit.FILES, f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
         raise Stop(Exit.USAGE, f"{clean(str(path))}: {error}") from None
+    return _within(data, limit, str(path))
+
+
+def _standard_input(limit: int) -> bytes:
+    if sys.stdin is None:
+        raise Stop(Exit.USAGE, f"{STDIN} is closed")
+    return _within(sys.stdin.buffer.read(limit + 1), limit, STDIN)
+
+
+def _within(data: bytes, limit: int, name: str) -> bytes:
     if len(data) > limit:
-        raise Stop(Exit.FILES, f"{path}: larger than {limit >> 20} MB")
+        raise Stop(Exit.FILES, f"{name}: larger than {limit >> 20} MB")
     return data
 
 
@@ -149,9 +159,7 @@ def _split(setting: str) -> tuple[str, str]:
     if not place:
         raise Stop(Exit.USAGE, f"--set {setting!r}: expected a file's name after @ (a text that begins with @: @@…)")
     try:
-        data = sys.stdin.buffer.read(MAX_TEXT + 1) if place is STDIN else content(Path(place), MAX_TEXT)
-        if len(data) > MAX_TEXT:
-            raise Stop(Exit.FILES, f"{place}: larger than {MAX_TEXT >> 20} MB")
+        data = _standard_input(MAX_TEXT) if place is STDIN else content(Path(place), MAX_TEXT)
         return name.strip(), data.decode("utf-8-sig").removesuffix("\n")
     except UnicodeDecodeError:
         raise Stop(Exit.FILES, f"{place}: not UTF-8 text") from None

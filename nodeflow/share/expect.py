@@ -149,7 +149,10 @@ def updated(
     for name, case in expectations.cases.items():
         if names is not None and name not in names:
             continue
-        fresh = fresh_run(engine, Workflow.read(recipe).with_inputs(case.inputs), recipe)
+        try:
+            fresh = fresh_run(engine, Workflow.read(recipe).with_inputs(case.inputs), recipe)
+        except ProblemsError as error:
+            raise ProblemsError(error.problems, error.source or f"{path}, case {name!r}") from None
         if fresh.outcome.state != "completed":
             failures = "; ".join(map(str, fresh.outcome.failures)) or fresh.outcome.state
             raise ExpectError(f"{path}: case {name!r} did not succeed: {failures}")

@@ -42,7 +42,7 @@ def test_export_of_a_run(here: Here, cli: Cli, hello: str) -> None:
     assert here("verify", "run.crate.zip").code == 0
     assert here("export", run["run"], "--set", "n=1").code == 2
     none = here("export", "ffffffffffff")
-    assert (none.code, none.out) == (1, "")
+    assert (none.code, none.out) == (2, "")
     assert "no single run" in none.err
 
 

@@ -29,6 +29,12 @@ def test_nothing_to_test(cli: Cli, here: Callable[..., Done], hello: str) -> Non
     assert none.code == 2
     assert "NAME.expect.json" in none.err
     assert here("test", "gone").code == 4
+    for arguments in (["test", hello], ["test", hello, "--update"]):
+        other = here(*arguments)
+        assert (other.code, other.err) == (
+            2,
+            "nodeflow: hello.json: expectations stand in files named NAME.expect.json\n",
+        )
     cli.write("hello.expect.json", "{")
     broken = cli("test")
     assert broken.code == 3
@@ -40,6 +46,9 @@ def test_update_writes_what_comes_out_now(here: Callable[..., Done], cli: Cli, h
     cases = {"three": {"outputs": judged, "seconds": 60}, "four": {"inputs": {"n": 4}, "outputs": {"sum": {}}}}
     cli.write("hello.expect.json", expect(cases))
     assert here("test", "--update", "-k", "four").code == 2
+    cli.write("hello.expect.json", expect({"wrong": {"inputs": {"m": 4}}}))
+    assert "hello.expect.json, case 'wrong': error NF405" in here("test", "--update").err
+    cli.write("hello.expect.json", expect(cases))
     done = here("test", "--update")
     assert (done.code, done.out) == (0, "hello.expect.json: 1 of 2 cases changed\n"), done.err
     now = json.loads((cli.folder / "hello.expect.json").read_text())["cases"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from nodeflow.cli import main
 from nodeflow.share.embed import embed
 from tests.cli import shapes
 from tests.cli.conftest import Cli, Done, recipe
@@ -146,6 +148,16 @@ def test_values_from_standard_input_and_pipes(here: Here, cli: Cli, hello: str) 
     for place, reason in (("@", "expected a file's name after @"), ("@.", ". is a folder; name a file")):
         assert reason in here("run", hello, "--set", f"word={place}").err
     assert "is no file" in here("run", "/dev/null").err
+
+
+def test_a_closed_standard_input_is_told(here: Here, hello: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "stdin", None)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        return int(ended.value.code or 0)
+
+    assert closed("run", "-") == closed("run", hello, "--set", "word=@-") == 2
 
 
 def test_a_recipe_from_standard_input(cli: Cli, hello: str) -> None:
