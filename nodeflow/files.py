@@ -190,6 +190,8 @@ class Files:
                 got=repr(value)[:120],
                 hint="copy it there, or add its folder to input_roots",
             )
+        if found is None and any(c.is_symlink() and self._inside(c, self.input_roots) for c in candidates):
+            raise FileProblem("NF302", f"{value!r} is a link that leads nowhere")
         if found is None:
             near = [p.name for root in self.input_roots for p in _siblings(root / path)]
             raise FileProblem("NF302", f"no file {value!r}", hint=did_you_mean(path.name, near)[:200])

@@ -230,3 +230,13 @@ def test_no_name_finds_anything_outside(tree: Path, name: str) -> None:
         except FileProblem:
             continue
         assert os.path.realpath(found).startswith((str(tree / "in"), str(tree / "models")))
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    os.symlink("loop.txt", tmp_path / "loop.txt")
+    os.symlink(tmp_path / "gone.txt", tmp_path / "dangling.txt")
+    files = Files((), (tmp_path,))
+    for name in ("loop.txt", "dangling.txt"):
+        with pytest.raises(FileProblem, match=f"'{name}' is a link that leads nowhere") as raised:
+            files.find(TEXT, name)
+        assert raised.value.code == "NF302"

@@ -22,7 +22,10 @@ _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33",
 
 
 def prepare_streams() -> None:
-    """Characters that the terminal's encoding lacks are written as escapes instead of ending the program."""
+    """Characters that the terminal's encoding lacks are written as escapes instead of ending the program. A stream that
+    was closed before the start takes what nobody wants to see."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

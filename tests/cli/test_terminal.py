@@ -123,6 +123,16 @@ def test_a_reader_that_goes_away(cli: Cli) -> None:
     process.stderr.close()
 
 
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_a_stream_that_is_closed_from_the_start(cli: Cli, hello: str, descriptor: int) -> None:
+    command = ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *cli.command("run", hello)]
+    done = subprocess.run(
+        command, cwd=cli.folder, env=cli.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (cli.folder / "output/said.txt").read_text() == "good morning"
+
+
 def test_terminals_that_lack_characters(cli: Cli) -> None:
     encoding = "ascii"
     nodes = {"say": {"op": "trial/say@1", "values": {"text": "→ 星 é"}}}
