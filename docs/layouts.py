@@ -23,6 +23,10 @@ FOLDER = Path(__file__).parents[1] / "workflows"
 BROWSER = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 NOTE_WIDTH = 240
+NODE_WIDTH = 248
+GRID = 20
+RESULT_HEIGHT = 264
+"""Of a square picture in a node, with its caption (web/src/model/results.ts)."""
 SIZES = """() => Object.fromEntries([...document.querySelectorAll("[data-node-id]")].map(
     (node) => [node.dataset.nodeId, [node.offsetWidth, node.offsetHeight]]))"""
 
@@ -65,7 +69,8 @@ def tidied(document: dict[str, Any]) -> dict[str, Any]:
             browser.close()
             address = link.partition("/login")[0]
             layout = changed(address, (home / "server.token").read_text().strip())
-            return notes_below(layout, sizes)
+            makers = {link.partition(".")[0] for link in document.get("outputs", {}).values()}
+            return notes_below(room_for_results(layout, sizes, makers), sizes)
         finally:
             server.terminate()
             server.wait()
@@ -77,6 +82,18 @@ def changed(address: str, token: str) -> dict[str, Any]:
     with urllib.request.urlopen(request) as answer:
         found: dict[str, Any] = json.load(answer)[-1]["workflow"]["layout"]
     return found
+
+
+def room_for_results(layout: dict[str, Any], sizes: dict[str, list[float]], makers: set[str]) -> dict[str, Any]:
+    """What stands below a node that will show its picture goes further down, in steps of the grid."""
+    for name in sorted(makers & sizes.keys(), key=lambda name: layout[name]["at"][1]):
+        x, y = layout[name]["at"]
+        column = [e for n, e in layout.items() if n in sizes and abs(e["at"][0] - x) < NODE_WIDTH and e["at"][1] > y]
+        if column:
+            missing = y + sizes[name][1] + RESULT_HEIGHT + GRID - min(entry["at"][1] for entry in column)
+            for entry in column:
+                entry["at"] = [entry["at"][0], entry["at"][1] + GRID * max(0, -(-int(missing) // GRID))]
+    return layout
 
 
 def notes_below(layout: dict[str, Any], sizes: dict[str, list[float]]) -> dict[str, Any]:
