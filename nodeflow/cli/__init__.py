@@ -49,6 +49,7 @@ COMMANDS = {
     "models": Entry("models", "app", _NODES),
     "schema": Entry("check", "schema", _HOUSE),
     "doctor": Entry("doctor", "doctor", _HOUSE),
+    "backup": Entry("backup", "backup", _HOUSE),
 }
 
 _EPILOG = """

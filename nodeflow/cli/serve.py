@@ -127,14 +127,19 @@ def open_(
     from nodeflow.settings import Settings
 
     settings = Settings.load()
-    link = _new_link(settings.home)
+    link = str(ask(settings.home, "/api/login-links")["url"])
     emit(link)
     sys.stdout.flush()
     if not only_print:
         _browse(link)
 
 
-def _new_link(home: Path) -> str:
+def ask(home: Path, path: str) -> Any:
+    """What the server of this home answers to a POST without content.
+
+    Raises:
+        Stop: none runs, or it does not answer.
+    """
     import urllib.request
 
     try:
@@ -143,13 +148,12 @@ def _new_link(home: Path) -> str:
     except (OSError, ValueError, KeyError):
         raise Stop(Exit.SETUP, "no server is running for this home; start one with: nodeflow serve") from None
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{address}/api/login-links", b"{}", headers)
+    request = urllib.request.Request(f"{address}{path}", b"{}", headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(request, timeout=10) as answer:
-            found: Any = json.load(answer)
+        with direct.open(request, timeout=60) as answer:
+            return json.load(answer)
     except OSError as error:
         raise Stop(
             Exit.SETUP, f"the server at {address} does not answer ({error}); start it with: nodeflow serve"
         ) from None
-    return str(found["url"])

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from nodeflow import __version__
 from nodeflow.server.api_document import document
-from nodeflow.server.guards import guard_middleware, set_headers
+from nodeflow.server.guards import guard_middleware, set_headers, wait_with_expect
 from nodeflow.server.metrics import metrics_middleware
 from nodeflow.server.openapi import ROUTES, Route, route
 from nodeflow.server.problem import problems_middleware
@@ -31,6 +31,7 @@ MODULES = (
     "events_route",
     "metrics",
     "system",
+    "backup",
     "static",
 )
 """The modules that have routes; importing them fills the table."""
@@ -54,7 +55,7 @@ def make_app(services: Services) -> web.Application:
     app.on_shutdown.append(_say_goodbye)
     for one in routes():
         for method in (one.method, "HEAD") if one.head else (one.method,):
-            app.router.add_route(method, one.path, _adapted(one, services))
+            app.router.add_route(method, one.path, _adapted(one, services), expect_handler=wait_with_expect)
     app.on_response_prepare.append(set_headers)
     return app
 

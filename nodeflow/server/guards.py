@@ -8,7 +8,7 @@ this machine, or of a name that was made to point here gets nothing. There is no
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from nodeflow.server.access import Access, same
@@ -92,6 +92,20 @@ def check_size(request: web.Request, route: Route) -> None:
         raise too_large(route.limit)
 
 
+async def wait_with_expect(request: web.Request) -> None:
+    """aiohttp would answer `Expect` before anything is checked; `check_expect` does, after."""
+
+
+async def check_expect(request: web.Request) -> None:
+    """Ask for the body of a request that waits with it."""
+    wish = request.headers.get("Expect", "")
+    if wish and wish.lower() != "100-continue":
+        raise refused(417, "only 100-continue can be expected")
+    if wish and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer has not begun
+
+
 def route_of(request: web.Request) -> Route | None:
     """The route that the request leads to, if there is one."""
     found = getattr(request.match_info.handler, "route", None)
@@ -116,6 +130,7 @@ async def guard_middleware(request: web.Request, handler: Handler) -> web.Stream
     if request.method not in SAFE_METHODS and route is not None:
         check_content_type(request, route)
         check_size(request, route)
+    await check_expect(request)
     return await handler(request)
 
 

@@ -171,12 +171,17 @@ class JobQueue:
         return await asyncio.to_thread(written, stored)
 
     async def queue(self) -> Queue:
-        return Queue(paused=self.dispatcher.paused, queued=self.queued, running=self._running())
+        running = [one.job for one in self.dispatcher.running.values() if not one.cancelled]
+        return Queue(paused=self.dispatcher.paused, queued=self.queued, running=running)
 
     async def artefacts(
         self, before: int | None = None, limit: int = 50, job: int | None = None
     ) -> tuple[list[ArtefactInfo], int | None]:
         return await self._call(lambda store: history.artefacts(store.db, before, limit, job))
+
+    async def copied(self, copy: Callable[[JobStore], T]) -> T:
+        """Run a function that copies the store."""
+        return await self._call(copy)
 
     async def artefact(self, digest: str) -> ArtefactInfo | None:
         """The newest artefact of this content."""
@@ -293,6 +298,3 @@ class JobQueue:
     def _live(self, job: Job) -> Job:
         running = self.dispatcher.running.get(job.id)
         return job if running is None or job.state != "running" else running.overlaid(job)
-
-    def _running(self) -> list[Job]:
-        return [one.job for one in self.dispatcher.running.values() if not one.cancelled]

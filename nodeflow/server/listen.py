@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ from pathlib import Path
 from aiohttp import web
 
 from nodeflow.errors import NodeflowError
+from nodeflow.health import sqlite_is_affected
 from nodeflow.server.access import Access, read_token
 from nodeflow.server.app import make_app
 from nodeflow.server.hub import Hub
 from nodeflow.server.jobs import JobQueue
+from nodeflow.server.problem import LOG
 from nodeflow.server.services import Services, server_engine
 from nodeflow.server.tracing import tracing
 from nodeflow.server.wire import listen
@@ -127,6 +130,12 @@ async def serve(
         NodeflowError: if it cannot start.
     """
     checked_options(options)
+    if sqlite_is_affected(sqlite3.sqlite_version_info):
+        LOG.warning(
+            "SQLite %s has a bug that can corrupt a database that two processes write to: the queue is safe from it, "
+            "the record of runs and the cache are not; fixed in 3.51.3, 3.50.7 and 3.44.6",
+            sqlite3.sqlite_version,
+        )
     token = read_token(settings.home / "server.token")
     listening = open_socket(options.host, options.port)
     port = listening.getsockname()[1]

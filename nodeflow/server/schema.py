@@ -385,6 +385,12 @@ class System(Model):
     read_only: bool = False
 
 
+class Backup(Model):
+    """The copies that were made: paths on the server's machine."""
+
+    files: list[str]
+
+
 class Health(Model):
     status: Literal["ok"] = "ok"
 

@@ -35,6 +35,7 @@ class Connection(RequestHandler):
             raise ConnectionError("the answer has begun; another cannot be sent")
         answer = response(HTTPProblem(status, http.HTTPStatus(status).phrase))
         answer.headers.update({**HEADERS, "Content-Security-Policy": DATA_POLICY, "Cache-Control": "no-store"})
+        answer.headers["Server"] = "nodeflow"  # else aiohttp says which version it is
         answer.force_close()
         return answer
 

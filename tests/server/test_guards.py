@@ -305,6 +305,23 @@ def test_answers_to_nonsense_carry_the_headers_too(server: Running) -> None:
         assert answer.status == 400
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "html" not in answer.headers["content-type"]
+        assert answer.headers["server"] == "nodeflow"
+
+
+def test_expect_is_answered_after_the_guards(server: Running) -> None:
+    """aiohttp itself would say "100 Continue" to everybody, and answer other wishes in words of the sender's."""
+    start = ("POST /api/check HTTP/1.1", "Content-Type: application/json", "Content-Length: 2")
+    ours, token = f"Host: {server.host}", f"Authorization: Bearer {server.token}"
+    for wish in ("100-continue", "nonsense"):
+        expect = f"Expect: {wish}"
+        assert server.lines(*start, "Host: evil.example", token, expect, body=b"{}").status == 421
+        assert server.lines(*start, ours, "Origin: null", token, expect, body=b"{}").status == 403
+        assert server.lines(*start, ours, expect, body=b"{}").status == 401
+    refused = server.lines(*start, ours, token, "Expect: <script>", body=b"{}")
+    assert (refused.status, b"script" in refused.body) == (417, False)
+    check_headers(refused)
+    let = server.lines(*start, ours, token, "Expect: 100-continue", body=b"{}")
+    assert (let.status, let.body.startswith(b"HTTP/1.1 400")) == (100, True), "{} is no recipe"
 
 
 def test_no_preflight_is_answered_with_leave(server: Running) -> None:

@@ -39,7 +39,7 @@ WATCHED = textwrap.dedent(
     recipes = [json.loads(path.read_text()) for path in sorted((ROOT / "workflows").glob("*.json"))]
     files = [
         json.dumps(comfy).encode(), embed(picture(), {"recipe": recipes[0], "key": "0" * 64}), picture(),
-        *HOSTILE.values(), *(json.dumps(r).encode() for r in RECIPES.values()),
+        *HOSTILE.values(), *BOMBS.values(), *(json.dumps(r).encode() for r in RECIPES.values()),
     ]
     seen, on = [], False
 
@@ -132,6 +132,50 @@ def test_no_module_makes_code_of_data(path: Path) -> None:
     if path.relative_to(ROOT).as_posix() in READS_XML:
         found = [fault for fault in found if not fault.startswith("xml.")]
     assert found == []
+
+
+NETWORK = {
+    "socket",
+    "ssl",
+    "http",
+    "urllib",
+    "urllib3",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "ftplib",
+    "smtplib",
+    "telnetlib",
+}
+REACHES_OUT = {"nodeflow/fetch.py", "nodeflow/cli/serve.py"}
+"""`nodeflow models fetch`, and `nodeflow open`, which asks the server of this machine."""
+ASKS_PIP = "nodeflow/share/wheels.py"
+"""`nodeflow lock --resolve-hashes`: which wheels would be installed; none is."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_but_the_server_knows_the_network(path: Path) -> None:
+    """No node loads an address: there is nothing that a recipe could make ask inside a network (SSRF), and nothing is
+    installed while it runs."""
+    name = path.relative_to(ROOT).as_posix()
+    source = path.read_text("utf-8")
+    harmless = {"urllib.parse"}
+    if not name.startswith("nodeflow/server/") and name not in REACHES_OUT:
+        assert {m for m in imported(ast.parse(source)) if m.partition(".")[0] in NETWORK} <= harmless
+    assert "pip" not in imported(ast.parse(source))
+    assert "ensurepip" not in imported(ast.parse(source))
+    assert '"-m", "pip"' not in source or (name == ASKS_PIP and "--dry-run" in source)
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The modules that a module imports, wherever."""
+    found = set()
+    for item in ast.walk(tree):
+        if isinstance(item, ast.Import):
+            found |= {alias.name for alias in item.names}
+        elif isinstance(item, ast.ImportFrom) and item.level == 0:
+            found.add(item.module or "")
+    return found
 
 
 def test_figures_with_declarations_are_not_read() -> None:

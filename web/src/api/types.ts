@@ -327,6 +327,11 @@ export interface System {
   read_only: boolean;
 }
 
+/** The copies that were made: paths on the server's machine. */
+export interface Backup {
+  files: string[];
+}
+
 export interface Health {
   status: "ok";
 }
