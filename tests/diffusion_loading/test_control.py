@@ -28,6 +28,11 @@ def test_the_original_layout_is_told_from_its_keys(tmp_path: Path) -> None:
         read_control(sparse(tmp_path / "m.safetensors", MAKE.FILES["sd15"]()))
 
 
+def test_a_whole_models_folder_is_no_controlnet(flow_folder: Path) -> None:
+    with pytest.raises(NodeError, match="expected a ControlNet's folder, this is a whole model's"):
+        read_control(flow_folder)
+
+
 @pytest.fixture
 def small_unet_control(tmp_path: Path) -> Path:
     quiet_libraries()

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from nodeflow import NodeError
-from nodeflow_nodes.diffusion.loading.detect import describe, kind
+from nodeflow import File, NodeError
+from nodeflow_nodes.diffusion.load_nodes import lora_path
+from nodeflow_nodes.diffusion.loading.detect import check_embedding, describe, kind
 from nodeflow_nodes.diffusion.loading.header import _read, read_header
+from nodeflow_nodes.diffusion.loading.lora_file import LoraFile
 from tests.diffusion_loading.layouts import maker, shape_of, sparse
 
 MAKE = maker()
@@ -132,6 +134,42 @@ def test_other_kinds_are_named(tmp_path: Path, name: str, found: str) -> None:
     if found != "checkpoint":
         with pytest.raises(NodeError, match=f"expected a model, this is a {'LoRA' if found == 'lora' else 'Control'}"):
             describe(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("lora_unet_a.oft_blocks", "a LyCORIS file of the kind OFT or BOFT, which is not read"),
+        ("lora_unet_a.on_input", r"of the kind \(IA\)³, which is not read"),
+        ("lora_unet_a.a1.weight", "of the kind GLoRA, which is not read"),
+        ("other.weight", r"something unknown. It has 1 tensors, such as other.weight \[2, 2\]"),
+        ("decoder.conv_in.weight", r"a VAE \(load it with diffusion/load_vae\)"),
+    ],
+)
+def test_a_lora_of_another_kind_says_of_which(tmp_path: Path, key: str, message: str) -> None:
+    file = File("x", str(sparse(tmp_path / "x.safetensors", {key: (2, 2)})), "0" * 64)
+    with pytest.raises(NodeError, match=rf"expected a LoRA, this is .*{message}"):
+        lora_path(file)
+
+
+@pytest.mark.parametrize(
+    "key", ["lora_unet_a.diff", "unet.a.lora_linear_layer.up.weight", "unet.a.lora.up.weight", "t.a.lora_A.weight"]
+)
+def test_every_lora_layout_that_is_read_is_told(tmp_path: Path, key: str) -> None:
+    path = sparse(tmp_path / "x.safetensors", {key: (2, 2)})
+    assert kind(read_header(path)) == "lora"
+    assert LoraFile(path).stems
+
+
+def test_what_is_no_textual_inversion_is_refused_where_it_is_loaded(tmp_path: Path) -> None:
+    for keys_in, message in (
+        ({"lora_unet_a.lora_up.weight": (2, 2)}, r"this is a LoRA \(load it"),
+        ({f"w{i}": (2, 8) for i in range(5)}, "this is something unknown. It has 5 tensors"),
+        ({"conv": (2, 2, 3, 3)}, "this is something unknown"),
+    ):
+        with pytest.raises(NodeError, match=f"expected a textual inversion, {message}"):
+            check_embedding(sparse(tmp_path / "x.safetensors", keys_in))
+    check_embedding(sparse(tmp_path / "word.safetensors", {"*": (2, 768)}))
 
 
 def test_an_unknown_file_says_what_it_has(tmp_path: Path) -> None:

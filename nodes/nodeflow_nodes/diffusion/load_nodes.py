@@ -23,7 +23,7 @@ from nodeflow import (
 )
 
 from .loading.control_spec import read_control
-from .loading.detect import KIND_NAMES, kind
+from .loading.detect import check_embedding, kind, looks_like
 from .loading.header import read_header
 from .loading.models import denoiser_of, read_model, texts_of, vae_of
 
@@ -220,9 +220,9 @@ def lora_path(lora: File) -> Path:
         if len(inside) != 1:
             raise NodeError(f"{path}: a folder with {len(inside)} .safetensors files; expected one LoRA file")
         path = inside[0]
-    found = kind(read_header(path))
-    if found != "lora":
-        raise NodeError(f"{path}: expected a LoRA, this is {KIND_NAMES.get(found, 'something unknown')}")
+    header = read_header(path)
+    if kind(header) != "lora":
+        raise NodeError(f"{path}: expected a LoRA, this is {looks_like(header)}")
     return path
 
 
@@ -241,7 +241,12 @@ def load_embedding(
         text_encoder: the text encoder to add it to; stays as it is.
         embedding: a `.safetensors` file with the word's vectors, below the model folders' `embeddings`.
         name: what to call it in prompts; empty: the file's name without its ending.
+
+    Raises:
+        NodeError: if the file is no textual inversion, or the name is no word; when it is used, if it was made for
+            another model's text encoder.
     """
+    check_embedding(Path(embedding.path))
     word = name or Path(embedding.path).stem
     if any(c.isspace() or c in ",():" for c in word):
         raise NodeError(f"name {word!r}: a word for prompts has no spaces, commas, colons or brackets")

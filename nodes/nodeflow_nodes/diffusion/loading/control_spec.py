@@ -9,7 +9,7 @@ from typing import Any
 from nodeflow import NodeError
 
 from . import folder
-from .detect import KIND_NAMES, kind
+from .detect import kind, looks_like
 from .families import unet
 from .header import Header, read_header
 from .spec import Source
@@ -41,9 +41,8 @@ def read_control(path: str | Path) -> ControlSpec:
     if path.is_dir():
         return _folder(path)
     header = read_header(path)
-    found = kind(header)
-    if found != "controlnet":
-        raise NodeError(f"{path}: expected a ControlNet, this is {KIND_NAMES.get(found, 'something unknown')}")
+    if kind(header) != "controlnet":
+        raise NodeError(f"{path}: expected a ControlNet, this is {looks_like(header)}")
     if (path.parent / "config.json").is_file() and "controlnet_cond_embedding.conv_in.weight" in header.tensors:
         return _folder(path.parent)
     for prefix in ("control_model.", ""):
@@ -82,6 +81,8 @@ def _diffusers_file(header: Header) -> ControlSpec:
 
 
 def _folder(path: Path) -> ControlSpec:
+    if folder.is_folder(path):
+        raise NodeError(f"{path}: expected a ControlNet's folder, this is a whole model's; name the ControlNet's own")
     config = folder.read_component(path)
     name = str(config.get("_class_name", ""))
     source = Source(folder.weight_files(path))

@@ -18,8 +18,15 @@ from .spec import DenoiserSpec, ModelSpec
 DENOISER_PLACES = ("model.diffusion_model.", "diffusion_model.", "")
 VAE_PLACES = ("first_stage_model.", "vae.", "")
 LORA_SIGN = re.compile(
-    r"\.(?:lora_(?:down|up|A|B)|lora\.(?:down|up)|lora_(?:mid)|hada_w1_a|lokr_w[12]|dora_scale)(?:\.|$)"
+    r".*\.(?:lora_(?:down|up|A|B|mid|linear_layer)|lora\.(?:down|up)|hada_w1_a|lokr_w[12]|dora_scale)(?:\.|$)|"
+    r"(?:lora|lycoris)_.*\.diff(?:_b)?$"
 )
+UNREAD_LORA_SIGNS = {
+    "OFT or BOFT": re.compile(r"\.oft_(?:blocks|diag)"),
+    "(IA)³": re.compile(r"\.on_input$"),
+    "GLoRA": re.compile(r"\.[ab][12]\.weight$"),
+}
+"""Kinds of LyCORIS files that are not read, by a key's ending."""
 UPSCALE_SIGN = re.compile(
     r"(?:params_ema\.|params\.|module\.)?(?:body\.\d|model\.[01]\.|RRDB_trunk|conv_1\.sk|layers\.0\.residual_group)"
 )
@@ -31,7 +38,7 @@ def kind(header: Header) -> str:
     keys = header.tensors
     if any(key.startswith("ip_adapter.") for key in keys):
         return "ip_adapter"
-    if any(LORA_SIGN.search(key) for key in keys):
+    if any(LORA_SIGN.match(key) for key in keys):
         return "lora"
     if any(k.endswith("input_hint_block.0.weight") for k in keys) or "controlnet_cond_embedding.conv_in.weight" in keys:
         return "controlnet"
@@ -77,6 +84,28 @@ KIND_NAMES = {
 }
 
 
+def looks_like(header: Header) -> str:
+    """What a file is, as an error says it: its kind, or what is in it."""
+    if (name := KIND_NAMES.get(kind(header))) is not None:
+        return name
+    for form, sign in UNREAD_LORA_SIGNS.items():
+        if any(sign.search(key) for key in header.tensors):
+            return f"a LyCORIS file of the kind {form}, which is not read (LoRA, LoCon, LoHa, LoKr, DoRA are)"
+    return f"something unknown. {_contents(header)}"
+
+
+def check_embedding(path: Path) -> None:
+    """See from the header that a file is a textual inversion: at most four tensors [width] or [N, width].
+
+    Raises:
+        NodeError: if it is none; says what it is.
+    """
+    header = read_header(path)
+    flat = len(header.tensors) <= 4 and all(1 <= len(e.shape) <= 2 for e in header.tensors.values())
+    if kind(header) not in ("embedding", "unknown") or not (header.tensors and flat):
+        raise NodeError(f"{path}: expected a textual inversion, this is {looks_like(header)}")
+
+
 def describe(path: Path) -> ModelSpec:
     """Describe a checkpoint, a denoiser, a VAE or a text encoder in a single file.
 
@@ -96,7 +125,11 @@ def describe(path: Path) -> ModelSpec:
     if denoiser is None and vae_spec is None and texts is None:
         if sibling := _beside(path, header):
             return sibling
-        raise NodeError(f"{path}: no model that is known. {_sample(header)}")
+        raise NodeError(
+            f"{path}: no model that is known. {_contents(header)}; expected keys of Stable Diffusion 1, 2, XL, 3, Flux "
+            "or PixArt (model.diffusion_model..., joint_blocks..., double_blocks...), of a VAE or of a CLIP or T5 text "
+            "encoder"
+        )
     name = FAMILY_NAMES[denoiser.family] if denoiser else ""
     if denoiser and (vae_spec or texts):
         looks = f"a {name} checkpoint"
@@ -130,12 +163,9 @@ def _beside(path: Path, header: Header) -> ModelSpec | None:
     return folder.read_single_component(path.parent)
 
 
-def _sample(header: Header) -> str:
+def _contents(header: Header) -> str:
     if not header.tensors:
-        return "It holds no tensors at all."
+        return "It holds no tensors at all"
     names = list(header.tensors)
     shown = ", ".join(f"{n} {list(header.tensors[n].shape)}" for n in names[:3])
-    return (
-        f"It has {len(names)} tensors, such as {shown}; expected keys of Stable Diffusion 1, 2, XL, 3, Flux or PixArt "
-        "(model.diffusion_model..., joint_blocks..., double_blocks...), of a VAE or of a CLIP or T5 text encoder"
-    )
+    return f"It has {len(names)} tensors, such as {shown}"

@@ -245,7 +245,7 @@ def read_single_component(path: Path) -> ModelSpec:
     """Describe the folder of one component (`transformer/`, `vae/`, `text_encoder/`), its `config.json` in it."""
     config = read_component(path)
     kind = str(config.get("_class_name") or (config.get("architectures") or ["a component"])[0])
-    looks = f"the folder of a {kind}"
+    looks = f"the folder of one component ({kind})"
     if kind.startswith("Autoencoder"):
         return ModelSpec(looks, vae=vae_component(path))
     if kind in TRANSFORMERS or kind == "UNet2DConditionModel":

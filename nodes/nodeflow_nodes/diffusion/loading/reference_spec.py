@@ -10,7 +10,7 @@ from typing import Any
 from nodeflow import NodeError
 
 from . import folder
-from .detect import KIND_NAMES, kind
+from .detect import looks_like
 from .families.transformers import count
 from .header import Header, read_header
 from .spec import Source
@@ -56,8 +56,7 @@ def read_adapter(path: str | Path) -> AdapterSpec:
     header = read_header(Path(path))
     layers = sorted((int(m[1]), e.shape) for key, e in header.tensors.items() if (m := LAYER.fullmatch(key)))
     if not layers:
-        found = kind(header)
-        raise NodeError(f"{path}: expected an IP-Adapter, this is {KIND_NAMES.get(found, 'something unknown')}")
+        raise NodeError(f"{path}: expected an IP-Adapter, this is {looks_like(header)}")
     if any("lora" in key for key in header.tensors):
         raise NodeError(f"{path}: a FaceID adapter: it needs a face recogniser, which nodeflow does not have")
     width = layers[0][1][1]
@@ -112,9 +111,9 @@ def read_vision(path: str | Path) -> VisionSpec:
     hidden = header.shape(f"{prefix}encoder.layers.0.mlp.fc1.weight")
     outward = header.shape("visual_projection.weight")
     if patches is None or places is None or hidden is None or outward is None:
-        found = KIND_NAMES.get(kind(header), "something unknown")
         raise NodeError(
-            f"{path}: expected a CLIP image encoder (vision_model... and visual_projection), this is {found}"
+            f"{path}: expected a CLIP image encoder (vision_model... and visual_projection), "
+            f"this is {looks_like(header)}"
         )
     width, patch = patches[0], patches[2]
     told = {
