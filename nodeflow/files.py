@@ -51,9 +51,10 @@ class FileProblem(Exception):
 class Files:
     """Where recipes' files may lie.
 
-    model_folders: each holds sub-folders such as `checkpoints` and `loras`. input_roots: folders that input files may
-    be in, the first for relative paths. digest: how a file or folder becomes its content digest. hub_cache: the Hugging
-    Face cache, if names of its models are to be found there.
+    model_folders: each holds sub-folders such as `checkpoints` and `loras`, itself or in its `models` (the folder of a
+    whole ComfyUI or A1111), which is then added behind it. input_roots: folders that input files may be in, the first
+    for relative paths. digest: how a file or folder becomes its content digest. hub_cache: the Hugging Face cache, if
+    names of its models are to be found there.
     """
 
     model_folders: tuple[Path, ...] = ()
@@ -61,6 +62,11 @@ class Files:
     digest: Callable[[Path], str] | None = None
     hub_cache: Path | None = None
     _listing: dict[str, dict[str, Path]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        pairs = ((folder, folder / "models") for folder in self.model_folders)
+        both = (path for folder, inner in pairs for path in ((folder, inner) if inner.is_dir() else (folder,)))
+        self.model_folders = tuple(dict.fromkeys(both))
 
     def models(self, folder: str) -> dict[str, Path]:
         """Model files and folders by name, the first folder that has a name winning. Read afresh by `refresh`."""

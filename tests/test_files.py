@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -162,6 +163,14 @@ def test_models_by_name_with_aliases(files: Files, tree: Path) -> None:
     assert files.find(CHECKPOINT, "c") == models / "Stable-diffusion/c.safetensors"
     assert files.find(CHECKPOINT, "pipe") == models / "checkpoints/pipe"
     assert os.path.samefile(files.find(EMBEDDING, "e"), tree / "embeddings" / "e.safetensors")
+
+
+def test_the_folder_of_a_whole_program_does_as_well(tree: Path) -> None:
+    """`stable-diffusion-webui/` or `ComfyUI/` for its `models/`, where people look for their models first."""
+    files = Files(model_folders=(tree,))
+    assert files.model_folders == (tree, tree / "models") == replace(files).model_folders
+    assert files.find(CHECKPOINT, "c") == tree / "models/Stable-diffusion/c.safetensors"
+    assert files.find(EMBEDDING, "e") == tree / "embeddings/e.safetensors"
 
 
 @pytest.mark.parametrize("name", ["../vae/v", "/etc/passwd", "..\\vae\\v", "C:\\x", "m", "a\0", "sub/../../vae/v"])
