@@ -9,6 +9,8 @@ import type {
   Compared,
   Document,
   Draft,
+  Forgotten,
+  HistoryClear,
   Imported,
   Job,
   JobChange,
@@ -78,6 +80,8 @@ export const retry = (id: number) => post<Job>(`/api/jobs/${id}/retry`);
 export const change = (id: number, body: Partial<JobChange>) =>
   request<Job>("PATCH", `/api/jobs/${id}`, { body: { priority: null, before: null, ...body } });
 export const removeJob = (id: number) => request<void>("DELETE", `/api/jobs/${id}`);
+export const clearHistory = (states: HistoryClear["states"], olderThan = 0) =>
+  post<Forgotten>("/api/jobs/clear", { states, older_than: olderThan });
 
 export const queue = () => get<Queue>("/api/queue");
 export const pause = () => post<Queue>("/api/queue/pause");

@@ -40,13 +40,13 @@ function eventCame(event: ServerEvent): void {
       queue.jobCame(event.job);
       break;
     case "job-removed":
-      queue.jobGone(event.job);
+      queue.jobsGone([event.job]);
       live.jobRemoved(event.job);
       resultsGone(event.job);
       break;
     case "jobs-removed":
+      queue.jobsGone(event.jobs);
       for (const job of event.jobs) {
-        queue.jobGone(job);
         live.jobRemoved(job);
         resultsGone(job);
       }

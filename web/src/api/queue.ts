@@ -69,9 +69,20 @@ export function jobCame(job: Job, from: "event" | "answer" = "event"): void {
 const STATES = { queued: 0, running: 1, completed: 2, failed: 2, cancelled: 2 };
 const rank = (job: Job): number => job.attempt * 10 + STATES[job.state];
 
-export function jobGone(id: number): void {
-  jobs.delete(id);
+type GoneListener = (ids: ReadonlySet<number>) => void;
+const goneListeners = new Set<GoneListener>();
+
+/** Told of jobs that were forgotten, by whichever window. */
+export function onJobsGone(listener: GoneListener): () => void {
+  goneListeners.add(listener);
+  return () => goneListeners.delete(listener);
+}
+
+export function jobsGone(ids: readonly number[]): void {
+  for (const id of ids) jobs.delete(id);
   apply();
+  const gone = new Set(ids);
+  for (const listener of goneListeners) listener(gone);
 }
 
 export function queueCame(paused: boolean, queued: number): void {

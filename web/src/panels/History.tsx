@@ -5,10 +5,13 @@ import { isOver } from "../api/queue";
 import type { Job } from "../api/types";
 import { Icon } from "../app/icons";
 import { set } from "../app/shell";
+import { MenuButton } from "../app/ui/Menu";
 import { isPicture } from "../model/media";
 import { More } from "./More";
 import { RunRow } from "./RunRow";
-import { useRuns } from "./runs";
+import { clearHistory, useRuns } from "./runs";
+
+const WEEK = 7 * 24 * 3600;
 
 export function History() {
   const { items, before, loading, error, more } = useRuns();
@@ -23,7 +26,7 @@ export function History() {
   const [one, other] = pair;
   return (
     <>
-      {over.length > 1 && (
+      {over.length > 0 && (
         <div className="dock-tools">
           <span className="hint">
             {chosen.length === 0 ? "Tick two runs to compare them" : `${chosen.length} of 2`}
@@ -36,6 +39,17 @@ export function History() {
           >
             <Icon name="compare" /> Compare
           </button>
+          <MenuButton
+            label="Forget runs"
+            className="btn quiet small icon"
+            entries={[
+              { label: "Forget failed and cancelled runs", run: () => void clearHistory(["failed", "cancelled"]) },
+              { label: "Forget runs older than a week", run: () => void clearHistory(undefined, WEEK) },
+              { label: "Forget all runs", icon: "trash", danger: true, apart: true, run: () => void clearHistory() },
+            ]}
+          >
+            <Icon name="more" />
+          </MenuButton>
         </div>
       )}
       <ul className="runs" aria-label="Runs, newest first">

@@ -3,8 +3,8 @@
 import * as client from "../api/client";
 import { followJob } from "../api/connect";
 import { inWords } from "../api/http";
-import { isOver, onJob, useQueue } from "../api/queue";
-import type { Job } from "../api/types";
+import { isOver, onJob, onJobsGone, useQueue } from "../api/queue";
+import type { HistoryClear, Job } from "../api/types";
 import { showTab } from "../app/shell";
 import { toast } from "../app/toasts";
 import { useTabs } from "../commands/store";
@@ -30,6 +30,7 @@ export function watchRuns(): () => void {
       if (before === undefined || (isOver(job) && !isOver(before))) soon();
       useRuns.getState().replace((runs) => runs.map((run) => (run.id === job.id ? job : run)));
     }),
+    onJobsGone(dropJobs),
     useQueue.subscribe((now, before) => {
       if (now.connection === "open" && before.connection !== "open") soon();
     }),
@@ -66,8 +67,17 @@ export const cancelJob = (job: Job) => tried("Cancel", client.cancel(job.id));
 export const moveJob = (job: Job, before: number) => tried("Moving", client.change(job.id, { before }));
 export const raiseJob = (job: Job, priority: number) => tried("Priority", client.change(job.id, { priority }));
 
-export async function removeJob(job: Job): Promise<void> {
-  await tried("Removing", client.removeJob(job.id));
-  useRuns.getState().replace((runs) => runs.filter((run) => run.id !== job.id));
-  useArtefacts.getState().replace((items) => items.filter((item) => item.job !== job.id));
+export const removeJob = (job: Job) => tried("Removing", client.removeJob(job.id));
+
+function dropJobs(gone: ReadonlySet<number>): void {
+  useRuns.getState().replace((runs) => runs.filter((run) => !gone.has(run.id)));
+  useArtefacts.getState().replace((items) => items.filter((item) => !gone.has(item.job)));
+}
+
+const EVERY_STATE: HistoryClear["states"] = ["completed", "failed", "cancelled"];
+
+/** Forget runs that are over: those that ended in one of these states, more than so many seconds ago. */
+export async function clearHistory(states = EVERY_STATE, olderThan = 0): Promise<void> {
+  const found = await tried("Clearing the history", client.clearHistory(states, olderThan));
+  if (found !== undefined) toast(found.jobs === 1 ? "1 run forgotten" : `${found.jobs} runs forgotten`, "good");
 }
