@@ -28,15 +28,21 @@ MAX_LINE: Final = 8192
 """Characters of a printed line that are kept in JSON."""
 
 
+_CONTROL: Final = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}
+
+
 class Lines(logging.Formatter):
-    """`12:04:31 warning: job 7: sample: …`"""
+    """`12:04:31 warning: job 7: sample: …`; what a recipe brings along can neither move the cursor nor look like a line
+    of the log: control characters are written out, and further lines are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         job = f"job {JOB.get()}: " if JOB.get() else ""
         node = f"{NODE.get()}: " if NODE.get() else ""
         clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         text = f"{clock} {record.levelname.lower()}: {job}{node}{record.getMessage()}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        if record.exc_info:
+            text += f"\n{self.formatException(record.exc_info)}"
+        return text.translate(_CONTROL).replace("\n", "\n  ")
 
 
 class JsonLines(logging.Formatter):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nodeflow.server.logs import JOB, configure
+from nodeflow.server.logs import JOB, about, configure
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,17 @@ def test_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("nodeflow.server").warning("it was %s", "killed")
     JOB.set(0)
     assert capsys.readouterr().err.partition(" ")[2] == "warning: job 7: it was killed\n"
+
+
+def test_what_a_recipe_brings_along_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    with about(job=3, node="a\x1b[2J"):
+        logging.getLogger("nodeflow.server").warning(
+            "failed: %s", "x\r\n12:00:00 info: job 9: completed\x1b]0;title\x07\x9b"
+        )
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.partition(" ")[2] == "warning: job 3: a\\x1b[2J: failed: x\\x0d"
+    assert second == "  12:00:00 info: job 9: completed\\x1b]0;title\\x07\\x9b"
 
 
 def test_debug_of_libraries_stays_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,7 @@ MUTANTS = {
     "size": Mutant(G, "        check_size(request, route)\n", "", L, "bodies_have_a_limit"),
     "counted size": Mutant("openapi.py", "if size > self._limit:", "if False:", L, "counted"),
     "number of values": Mutant("openapi.py", "len(data) > MAX_VALUES and", "False and", "test_recipes.py", "millions"),
+    "expect": Mutant("app.py", ", expect_handler=wait_with_expect", "", L, "expect_is"),
     "order": Mutant(
         G,
         "    check_host(request, access)\n    check_origin(request, access)\n",
