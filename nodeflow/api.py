@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from nodeflow.builder import build
+from nodeflow.edges import describe
 from nodeflow.engine import Engine, Run, RunFailed
+from nodeflow.errors import NodeflowError
 from nodeflow.events import Event
 from nodeflow.problems import Problem
 from nodeflow.share.carried import Carried, from_document
@@ -42,12 +44,15 @@ def load(recipe: Recipe) -> Workflow:
     """A recipe from a JSON file, from a picture that carries one, from `-` (standard input), or from a parsed document.
 
     Raises:
-        ProblemsError: if it cannot be read or is no recipe.
+        ProblemsError: if it cannot be read or is no recipe. NodeflowError: if it is nothing of these.
     """
     if isinstance(recipe, Workflow):
         return recipe
     if isinstance(recipe, Mapping):
         return Workflow.from_json(dict(recipe))
+    if not isinstance(recipe, (str, Path)):
+        expected = "a Workflow, a parsed document, or the path of a recipe or of a picture that carries one"
+        raise NodeflowError(f"the recipe: expected {expected}, got {describe(recipe)}")
     if str(recipe) == "-":
         return from_bytes(sys.stdin.buffer.read(), source="standard input")
     path = Path(recipe)

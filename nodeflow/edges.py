@@ -152,6 +152,8 @@ def describe(value: Any, limit: int = 80) -> str:
     """A value in a few words, for messages: tensors by shape and dtype, the rest by its shortened repr."""
     if hasattr(value, "untyped_storage"):
         return f"a tensor {list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+    if type(value) is int and value.bit_length() > 1000:
+        return f"a whole number of about {value.bit_length() * 0.30103:.0f} digits"  # Python refuses to write long ones
     if value is None or isinstance(value, (bool, int, float, str)):
         text = repr(value)
         return text if len(text) <= limit else text[: limit - 1] + "…"

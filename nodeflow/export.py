@@ -68,12 +68,19 @@ def encode(value: Any) -> list[Encoded]:
     if isinstance(value, Figure):
         return [Encoded(value.data, value.media)]
     if isinstance(value, str):
-        return [Encoded(value.encode(), "text/plain")]
+        return [Encoded(_utf8(value), "text/plain")]
     try:
         return [Encoded((dump_json(value) + "\n").encode(), "application/json")]
     except (TypeError, ValueError):
         message = f"{describe(value)} has no file format; declare a picture, text, sound, table or number as the output"
         raise NodeError(message) from None
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise NodeError(f"the text has half of a character at {error.start}, which no file can hold") from None
 
 
 def _encode_tensor(value: Any) -> list[Encoded]:

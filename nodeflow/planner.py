@@ -66,7 +66,8 @@ class Planner:
         """Plan a recipe.
 
         Args:
-            targets: declared outputs, node ids or `node.output`; None: all outputs and all nodes with effects.
+            targets: declared outputs, node ids or `node.output` (several, or the name of one); None: all outputs and
+                all nodes with effects.
             external_keys: keys of declared inputs whose values will be handed over when the plan runs.
 
         Raises:
@@ -75,8 +76,9 @@ class Planner:
         checked = recipe if isinstance(recipe, Checked) else self.check(recipe)
         if not checked.ok:
             raise ProblemsError(checked.errors)
+        wanted = [targets] if isinstance(targets, str) else None if targets is None else list(targets)
         with collector_paused():
-            return self._plan(checked, None if targets is None else list(targets), dict(external_keys or {}), {})
+            return self._plan(checked, wanted, dict(external_keys or {}), {})
 
     def _plan(
         self, checked: Checked, targets: list[str] | None, external_keys: dict[str, str], bodies: _Bodies

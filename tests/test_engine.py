@@ -21,6 +21,7 @@ import pytest
 import nodeflow
 from nodeflow.cache import StoreError
 from nodeflow.engine import Engine, RunFailed
+from nodeflow.errors import NodeflowError
 from nodeflow.events import Event, RunFinished
 from nodeflow.numeric import physical_cores
 from nodeflow.op import node
@@ -343,6 +344,12 @@ def test_a_run_whose_files_cannot_be_shown_is_on_record(engine: Engine, tmp_path
     with pytest.raises(StoreError, match="it is kept as blob"):
         nodeflow.run(GREETING, engine=engine, out=out, on_event=spoil)
     assert [row.state for row in engine.records.runs()] == ["completed"]
+
+
+@pytest.mark.parametrize(("recipe", "got"), [(b"{}", "a bytes"), (None, "None"), (5, "5")])
+def test_what_is_no_recipe_is_told(recipe: Any, got: str) -> None:
+    with pytest.raises(NodeflowError, match=f"expected a Workflow, a parsed document, or the path of .*, got {got}"):
+        nodeflow.load(recipe)
 
 
 def test_cancelling_stops_within_a_step(engine: Engine) -> None:

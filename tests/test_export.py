@@ -71,6 +71,11 @@ def test_what_has_no_file_format() -> None:
         encode(Model("a", "b", "c"))
 
 
+def test_half_of_a_character_is_told() -> None:
+    with pytest.raises(NodeError, match="half of a character at 2"):
+        encode("ab\ud800")
+
+
 def test_the_node_keeps_what_it_encodes() -> None:
     context = StandaloneContext()
     (artefact,) = export("text", ctx=context)

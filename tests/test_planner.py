@@ -86,6 +86,11 @@ def test_exports_are_steps_of_their_own(values: bool) -> None:
     assert [STATES[state] for state in again.states] == wanted
 
 
+def test_one_target_need_not_be_a_list() -> None:
+    graph = recipe({"a": n("number", value=1), "b": n("number", value=2)}, {"first": "a.value", "second": "b.value"})
+    assert [step.id for step in planner().plan(graph, targets="second").steps] == ["b"]
+
+
 def test_a_plan_may_be_run_again_and_at_once() -> None:
     graph = recipe({"l": n("listed", count=3), "s": n("total", items="@l.values")}, {"s": "s.value"})
     made = planner()

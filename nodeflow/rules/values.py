@@ -13,6 +13,9 @@ from nodeflow.problems import did_you_mean
 from nodeflow.rules.finding import Finding
 from nodeflow.rules.scope import NodeView, Scope, Session
 
+MAX_BITS = 10_000
+"""Longer whole numbers cannot be written into a recipe: Python reads and writes 4,300 digits."""
+
 
 def known_ports(view: NodeView, scope: Scope, session: Session) -> Iterator[Finding]:
     """Every value and link goes to an input that exists, and no input has both."""
@@ -67,6 +70,8 @@ def values_fit(view: NodeView, scope: Scope, session: Session) -> Iterator[Findi
 
 
 def _parse(port: Port, value: Any) -> tuple[Finding | None, Any]:
+    if type(value) is int and value.bit_length() > MAX_BITS:
+        return Finding("NF202", "", "the number has too many digits", f"at most {MAX_BITS} bits", describe(value)), None
     if not port.takes_values:
         return Finding(
             "NF205", "", "this input takes no written value", f"a link of type {port.type}", describe(value)

@@ -361,6 +361,12 @@ def test_a_pack_that_could_not_be_loaded_is_named() -> None:
     assert found == [Problem("NF116", "nodes.x.op", message, hint="see: nodeflow doctor")]
 
 
+@pytest.mark.parametrize("op", ["number", "anything", "text"])
+def test_a_number_that_cannot_be_written_is_refused(op: str) -> None:
+    (found,) = [p for p in problems(recipe({"x": n(op, value=10**6000)})) if p.severity == "error"]
+    assert (found.code, found.got) == ("NF202", "a whole number of about 6000 digits")
+
+
 def test_too_large_a_product() -> None:
     many = list(range(1000))
     workflow = recipe({"x": n("add", a=many, b=many, product=["a", "b"])})
