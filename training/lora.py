@@ -95,7 +95,7 @@ def load() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=1100)
     options = parser.parse_args()
     workers(1)
     data = base.dataset("stickers", POOL, stickers)

@@ -93,22 +93,26 @@ def _(graph: Graph) -> None:
     graph.output("image", draw(parts, CAT, model=model, latent=big_latent(768), guidance=7))
 
 
+def flux(parts: Shapes, model: Any, side: int) -> Any:
+    """A picture by Flux, with the guidance that it has learned."""
+    text = use("diffusion/flux_guidance", conditioning=prompt(parts, CAT), guidance=3.5)
+    links = {"model": model, "positive": text, "latent": big_latent(side, 16)}
+    return decode(parts, use("diffusion/sample", **links, seed=7, steps=20, guidance=1))
+
+
 @needs(
     "diffusion/flux_guidance", "a Flux checkpoint", "Flux has learned guidance: no negative prompt, `guidance` stays 1."
 )
 def _(graph: Graph) -> None:
     parts = checkpoint("flux1-dev")
-    text = use("diffusion/flux_guidance", conditioning=prompt(parts, CAT), guidance=3.5)
-    latent = use(
-        "diffusion/sample",
-        model=parts.model,
-        positive=text,
-        latent=big_latent(1024, 16),
-        seed=7,
-        steps=20,
-        guidance=1,
-    )
-    graph.output("image", decode(parts, latent))
+    graph.output("image", flux(parts, parts.model, 1024))
+
+
+@needs("diffusion/model_shift_by_size", "a Flux checkpoint", "The shift is worked out from the size of the picture.")
+def _(graph: Graph) -> None:
+    parts = checkpoint("flux1-dev")
+    model = use("diffusion/model_shift_by_size", model=parts.model, width=512, height=512)
+    graph.output("image", flux(parts, model, 512))
 
 
 @needs("diffusion/sdxl_sizes", "SDXL", "Both prompts say for which size and crop the picture is drawn.")

@@ -260,21 +260,11 @@ def _(graph: Graph) -> None:
     outputs(graph, image=decode(parts, result.latent))
 
 
-def shifted(graph: Graph, parts: Shapes, model: Any) -> None:
-    plain_picture, shifted_picture = draw(parts, STAR, steps=3), draw(parts, STAR, steps=3, model=model)
-    outputs(graph, before=plain_picture, after=shifted_picture)
-
-
 @example("diffusion/model_shift", "More of few steps are spent where there is much noise, which settles the form.")
 def _(graph: Graph) -> None:
     parts = shapes()
-    shifted(graph, parts, use("diffusion/model_shift", model=parts.model, shift=8))
-
-
-@example("diffusion/model_shift_by_size", "The shift is worked out from the size of the picture.")
-def _(graph: Graph) -> None:
-    parts = shapes()
-    shifted(graph, parts, use("diffusion/model_shift_by_size", model=parts.model, width=2048, height=2048))
+    model = use("diffusion/model_shift", model=parts.model, shift=8)
+    outputs(graph, before=draw(parts, STAR, steps=3), after=draw(parts, STAR, steps=3, model=model))
 
 
 @example("diffusion/empty_latent", "The model says that its latents have 4 channels, and that a cell is 4 pixels wide.")
