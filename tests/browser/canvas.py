@@ -59,7 +59,7 @@ class Canvas:
         return found
 
     def moved(self, good: Callable[[Document], Any]) -> Document:
-        """The document after a drag, when no later draft comes: a slow drag is drafted while it lasts."""
+        """The document after a resize, when no later draft comes: a slow one may be drafted while it lasts."""
         found = self.changed(good)
         while True:
             time.sleep(0.9)

@@ -67,7 +67,7 @@ def test_snapping_is_a_setting(canvas: Canvas) -> None:
     expect(snap).to_be_checked()
     canvas.press("Escape")
     canvas.drag_by(canvas.title("b"), 37, 53)
-    done = canvas.moved(lambda doc: doc["layout"]["b"] != chain()["layout"]["b"])
+    done = canvas.changed(lambda doc: doc["layout"]["b"] != chain()["layout"]["b"])
     x, y = done["layout"]["b"]["at"]
     assert (x % 20, y % 20) == (0, 0)
 
@@ -76,7 +76,7 @@ def test_snapping_is_a_setting(canvas: Canvas) -> None:
     expect(snap).not_to_be_checked()
     canvas.press("Escape")
     canvas.drag_by(canvas.title("b"), 37, 53)
-    free = canvas.moved(lambda doc: doc["layout"]["b"] != done["layout"]["b"])
+    free = canvas.changed(lambda doc: doc["layout"]["b"] != done["layout"]["b"])
     to_x, to_y = free["layout"]["b"]["at"]
     assert (to_x % 20, to_y % 20) != (0, 0)
 

@@ -22,7 +22,7 @@ def steps(canvas: Canvas) -> int:
 def test_a_drag_is_one_step_and_redo_brings_it_back(canvas: Canvas) -> None:
     canvas.open(chain())
     canvas.drag_by(canvas.title("b"), 60, 180)
-    moved = canvas.moved(lambda doc: doc["layout"]["b"] != chain()["layout"]["b"])
+    moved = canvas.changed(lambda doc: doc["layout"]["b"] != chain()["layout"]["b"])
     canvas.press("Control+z")
     canvas.changed(lambda doc: doc == chain())
     expect(canvas.button("Undo")).to_be_disabled()

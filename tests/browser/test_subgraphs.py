@@ -176,7 +176,7 @@ def test_a_group_moves_with_its_contents_as_one_step(canvas: Canvas) -> None:
     title = frame.locator(".nf-frame-title")
     x, y = canvas.centre(title)
     canvas.drag((x, y), (x + 50, y + 70), steps=10)
-    done = canvas.moved(lambda doc: doc["layout"]["blur"] != wiring()["layout"]["blur"])
+    done = canvas.changed(lambda doc: doc["layout"]["blur"] != wiring()["layout"]["blur"])
     shift = [done["layout"]["blur"]["at"][i] - wiring()["layout"]["blur"]["at"][i] for i in (0, 1)]
     assert [done["layout"]["picture"]["at"][i] - wiring()["layout"]["picture"]["at"][i] for i in (0, 1)] == shift
     assert done["layout"]["invert"] == wiring()["layout"]["invert"]

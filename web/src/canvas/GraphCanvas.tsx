@@ -11,9 +11,10 @@ import {
   ReactFlow,
   ReactFlowProvider,
   SelectionMode,
+  useStore,
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { memo, type RefObject, useEffect, useMemo, useRef, useState } from "react";
 import { useCatalogue } from "../api/catalogue";
 import { useResults } from "../api/results";
 import { useSettings } from "../app/settings";
@@ -28,16 +29,19 @@ import { ConnectDialog } from "./ConnectDialog";
 import { ContextMenu } from "./ContextMenu";
 import { installClipboard } from "./clipboard";
 import { useConnecting } from "./connecting";
+import { FarWires } from "./FarWires";
 import { FrameView } from "./FrameView";
 import { FlowCache, type FlowEdge, type FlowNode } from "./flow";
 import { Knife } from "./Knife";
 import { Minimap } from "./Minimap";
+import { NO_MOVES, shownMoved } from "./moving";
 import { NodeView } from "./NodeView";
 import { NoteView } from "./NoteView";
 import { Palette } from "./Palette";
 import { Tools } from "./Tools";
 import { useGestures } from "./useGestures";
 import { useView } from "./useView";
+import { FAR, ViewContext } from "./view";
 import { DraftWire, WireView } from "./WireView";
 import { isValid } from "./wiring";
 import "./canvas.css";
@@ -96,7 +100,15 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
   const [fit] = useState(start === undefined && flow.nodes.length > 0);
   useView(tab, place, root);
   useEffect(installClipboard, []);
-  const gestures = useGestures(tab, place, root);
+  const [moves, setMoves] = useState(NO_MOVES);
+  const nodes = useMemo(() => (moves.size ? shownMoved(flow.nodes, moves) : flow.nodes), [flow.nodes, moves]);
+  const gestures = useGestures(tab, place, root, setMoves);
+  const far = useStore((store) => store.transform[2] < FAR);
+  const edges = useMemo(() => {
+    const chosen = far ? flow.edges.filter((edge) => edge.selected) : flow.edges;
+    return { chosen, others: far ? flow.edges.filter((edge) => !edge.selected) : [] };
+  }, [far, flow.edges]);
+  const view = useMemo(() => ({ far, place, prefix }), [far, place, prefix]);
   const wiring = useConnecting((connecting) => connecting.origin !== null);
   return (
     <section
@@ -110,56 +122,53 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
       tabIndex={0}
       {...gestures.root}
     >
-      <ReactFlow<FlowNode, FlowEdge>
-        nodes={flow.nodes}
-        edges={flow.edges}
-        nodeTypes={nodeTypes}
-        edgeTypes={edgeTypes}
-        {...gestures.flow}
-        isValidConnection={isValid}
-        connectionLineComponent={DraftWire}
-        connectionMode={ConnectionMode.Strict}
-        connectionRadius={26}
-        defaultViewport={start}
-        fitView={fit}
-        fitViewOptions={{ padding: 0.14, maxZoom: 1, minZoom: 0.15 }}
-        minZoom={0.08}
-        maxZoom={2.5}
-        onlyRenderVisibleElements
-        snapToGrid={snap}
-        snapGrid={SNAP}
-        deleteKeyCode={null}
-        selectionKeyCode={null}
-        multiSelectionKeyCode={MULTI}
-        zoomActivationKeyCode={null}
-        panActivationKeyCode="Space"
-        panOnDrag={coarse ? true : [1]}
-        selectionOnDrag={!coarse}
-        selectionMode={SelectionMode.Partial}
-        panOnScroll={wheel === "pan"}
-        panOnScrollMode={PanOnScrollMode.Free}
-        zoomOnScroll={wheel === "zoom"}
-        zoomOnPinch
-        zoomOnDoubleClick={false}
-        noPanClassName={coarse ? "nopan" : "nf-nopan"}
-        elevateNodesOnSelect={false}
-        edgesFocusable={false}
-        edgesReconnectable
-        reconnectRadius={12}
-        nodeDragThreshold={2}
-        disableKeyboardA11y={false}
-        proOptions={{ hideAttribution: true }}
-      >
-        <Background variant={BackgroundVariant.Dots} gap={GRID} size={1.4} color="var(--grid-dot)" />
-        {minimap && flow.nodes.length > 0 && <Minimap />}
-      </ReactFlow>
-      <Breadcrumb tab={tab} />
-      <Tools />
-      <Knife tab={tab} root={root} />
-      <Palette tab={tab} />
-      <ContextMenu tab={tab} />
-      <ConnectDialog tab={tab} />
-      <Announcer />
+      <ViewContext value={view}>
+        <ReactFlow<FlowNode, FlowEdge>
+          nodes={nodes}
+          edges={edges.chosen}
+          nodeTypes={nodeTypes}
+          edgeTypes={edgeTypes}
+          {...gestures.flow}
+          isValidConnection={isValid}
+          connectionLineComponent={DraftWire}
+          connectionMode={ConnectionMode.Strict}
+          connectionRadius={26}
+          defaultViewport={start}
+          fitView={fit}
+          fitViewOptions={{ padding: 0.14, maxZoom: 1, minZoom: 0.15 }}
+          minZoom={0.08}
+          maxZoom={2.5}
+          onlyRenderVisibleElements
+          snapToGrid={snap}
+          snapGrid={SNAP}
+          deleteKeyCode={null}
+          selectionKeyCode={null}
+          multiSelectionKeyCode={MULTI}
+          zoomActivationKeyCode={null}
+          panActivationKeyCode="Space"
+          panOnDrag={coarse ? true : [1]}
+          selectionOnDrag={!coarse}
+          selectionMode={SelectionMode.Partial}
+          panOnScroll={wheel === "pan"}
+          panOnScrollMode={PanOnScrollMode.Free}
+          zoomOnScroll={wheel === "zoom"}
+          zoomOnPinch
+          zoomOnDoubleClick={false}
+          noPanClassName={coarse ? "nopan" : "nf-nopan"}
+          elevateNodesOnSelect={false}
+          edgesFocusable={false}
+          edgesReconnectable
+          reconnectRadius={12}
+          nodeDragThreshold={2}
+          disableKeyboardA11y={false}
+          proOptions={{ hideAttribution: true }}
+        >
+          <Background variant={BackgroundVariant.Dots} gap={GRID} size={1.4} color="var(--grid-dot)" />
+          {far && <FarWires nodes={nodes} edges={edges.others} hands={gestures.wires} />}
+          {minimap && nodes.length > 0 && <Minimap tab={tab} nodes={nodes} />}
+        </ReactFlow>
+      </ViewContext>
+      <Around tab={tab} root={root} />
       {state === "ready" && flow.nodes.length === 0 && (
         <div className="nf-empty">
           <p>
@@ -171,3 +180,18 @@ function Canvas({ tab, place }: { tab: string; place: string }) {
     </section>
   );
 }
+
+/** What lies over the graph; not drawn again when something in the graph moves. */
+const Around = memo(function Around({ tab, root }: { tab: string; root: RefObject<HTMLDivElement | null> }) {
+  return (
+    <>
+      <Breadcrumb tab={tab} />
+      <Tools />
+      <Knife tab={tab} root={root} />
+      <Palette tab={tab} />
+      <ContextMenu tab={tab} />
+      <ConnectDialog tab={tab} />
+      <Announcer />
+    </>
+  );
+});

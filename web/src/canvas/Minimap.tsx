@@ -1,44 +1,152 @@
-/** The minimap: drag and zoom in it. Running and failed nodes are lit, by their own entries of the live store. */
+/**
+ * The minimap: drag and zoom in it. Nodes that look the same are one path, so that a move of one of a thousand draws
+ * little; running and failed nodes are lit.
+ */
 
-import { MiniMap, type MiniMapNodeProps } from "@xyflow/react";
-import { memo } from "react";
+import { Panel, useReactFlow, useStore } from "@xyflow/react";
+import { memo, type PointerEvent, useEffect, useMemo, useRef } from "react";
 import { useLive } from "../api/live";
-import { useTabs } from "../commands/store";
-import { eventPrefix } from "../model/scope";
+import type { FlowNode } from "./flow";
+import { useViewOf } from "./view";
 
-const MiniNode = memo(function MiniNode({ id, x, y, width, height, selected, className }: MiniMapNodeProps) {
-  const tab = useTabs((state) => state.active);
-  const prefix = useTabs((state) => eventPrefix(state.tabs.find((t) => t.id === tab)?.path ?? []));
-  const state = useLive((live) => live.node(live.followed[tab], prefix + id)?.state);
-  const kind = className || "op";
-  return (
-    <rect
+const [WIDTH, HEIGHT, MARGIN] = [200, 132, 8];
+
+interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+const texts = new WeakMap<FlowNode, string>();
+
+/** A node as a rectangle of a path. */
+function textOf(node: FlowNode): string {
+  let text = texts.get(node);
+  if (text === undefined) {
+    const { position, width = 0, height = 0 } = node;
+    text = `M${position.x},${position.y}h${width}v${height}h${-width}z`;
+    texts.set(node, text);
+  }
+  return text;
+}
+
+function boundsOf(nodes: readonly FlowNode[]): Box {
+  const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
+  for (const { position, width = 0, height = 0 } of nodes) {
+    box.left = Math.min(box.left, position.x);
+    box.top = Math.min(box.top, position.y);
+    box.right = Math.max(box.right, position.x + width);
+    box.bottom = Math.max(box.bottom, position.y + height);
+  }
+  return box;
+}
+
+interface Look {
+  readonly kind: string;
+  readonly state: string | undefined;
+  readonly selected: boolean;
+}
+
+const Marks = memo(function Marks({ tab, nodes }: { tab: string; nodes: readonly FlowNode[] }) {
+  const { prefix } = useViewOf();
+  useLive((live) => live.version);
+  const { followed, nodes: of } = useLive.getState();
+  const states = of(followed[tab]);
+  const looks = new Map<string, Look & { parts: string[] }>();
+  for (const node of nodes) {
+    const state = node.type === "op" ? states.get(prefix + node.id)?.state : undefined;
+    const key = `${node.type} ${state} ${node.selected}`;
+    const look = looks.get(key);
+    if (look) look.parts.push(textOf(node));
+    else looks.set(key, { kind: node.type, state, selected: node.selected === true, parts: [textOf(node)] });
+  }
+  return [...looks].map(([key, { kind, state, selected, parts }]) => (
+    <path
+      key={key}
       className="nf-mini"
       data-kind={kind}
       data-state={state}
       data-selected={selected || undefined}
-      x={x}
-      y={y}
-      width={width}
-      height={height}
-      rx={6}
+      d={parts.join("")}
     />
-  );
+  ));
 });
 
-export function Minimap() {
+export function Minimap({ tab, nodes }: { tab: string; nodes: readonly FlowNode[] }) {
+  const flow = useReactFlow();
+  const root = useRef<SVGSVGElement>(null);
+  const held = useRef<{ pointer: number; x: number; y: number } | null>(null);
+  const [x, y, zoom] = useStore((state) => state.transform);
+  const view = {
+    left: -x / zoom,
+    top: -y / zoom,
+    width: useStore((state) => state.width) / zoom,
+    height: useStore((state) => state.height) / zoom,
+  };
+  const bounds = useMemo(() => boundsOf(nodes), [nodes]);
+  const left = Math.min(bounds.left, view.left);
+  const top = Math.min(bounds.top, view.top);
+  const wide = Math.max(bounds.right, view.left + view.width) - left;
+  const high = Math.max(bounds.bottom, view.top + view.height) - top;
+  /** Units of the graph for a pixel of the map. */
+  const scale = Math.max(wide / (WIDTH - 2 * MARGIN), high / (HEIGHT - 2 * MARGIN));
+  const [width, height] = [WIDTH * scale, HEIGHT * scale];
+  const [fromX, fromY] = [left - (width - wide) / 2, top - (height - high) / 2];
+
+  useEffect(() => {
+    const element = root.current;
+    const wheel = (event: WheelEvent) => {
+      event.preventDefault();
+      event.stopPropagation();
+      const step = event.deltaMode === 1 ? 0.05 : event.deltaMode ? 1 : 0.002;
+      void flow.zoomTo(flow.getZoom() * 2 ** (-event.deltaY * step));
+    };
+    element?.addEventListener("wheel", wheel, { passive: false });
+    return () => element?.removeEventListener("wheel", wheel);
+  }, [flow]);
+  const down = (event: PointerEvent) => {
+    if (event.button !== 0) return;
+    event.currentTarget.setPointerCapture(event.pointerId);
+    held.current = { pointer: event.pointerId, x: event.clientX, y: event.clientY };
+  };
+  const move = (event: PointerEvent) => {
+    const from = held.current;
+    if (from?.pointer !== event.pointerId) return;
+    const now = flow.getViewport();
+    const by = scale * now.zoom;
+    void flow.setViewport({
+      ...now,
+      x: now.x - (event.clientX - from.x) * by,
+      y: now.y - (event.clientY - from.y) * by,
+    });
+    held.current = { pointer: event.pointerId, x: event.clientX, y: event.clientY };
+  };
+  const up = () => {
+    held.current = null;
+  };
   return (
-    <MiniMap
-      pannable
-      zoomable
-      ariaLabel="Minimap"
-      className="nf-minimap"
-      nodeComponent={MiniNode}
-      nodeClassName={(node) => node.type ?? "op"}
-      maskColor="var(--minimap-mask)"
-      maskStrokeColor="var(--line-strong)"
-      maskStrokeWidth={1}
-      offsetScale={8}
-    />
+    <Panel position="bottom-right" className="react-flow__minimap nf-minimap">
+      <svg
+        ref={root}
+        className="react-flow__minimap-svg"
+        width={WIDTH}
+        height={HEIGHT}
+        viewBox={`${fromX} ${fromY} ${width} ${height}`}
+        role="img"
+        aria-label="Minimap"
+        onPointerDown={down}
+        onPointerMove={move}
+        onPointerUp={up}
+        onPointerCancel={up}
+      >
+        <Marks tab={tab} nodes={nodes} />
+        <path
+          className="nf-mini-mask"
+          fillRule="evenodd"
+          d={`M${fromX},${fromY}h${width}v${height}h${-width}zM${view.left},${view.top}h${view.width}v${view.height}h${-view.width}z`}
+        />
+      </svg>
+    </Panel>
   );
 }

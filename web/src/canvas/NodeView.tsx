@@ -3,7 +3,7 @@
  * are not part of that. From afar it is its title on its colour, with the ports where they are.
  */
 
-import { type NodeProps, NodeResizeControl, useStore } from "@xyflow/react";
+import { type NodeProps, NodeResizeControl } from "@xyflow/react";
 import { memo } from "react";
 import { useLive } from "../api/live";
 import type { ProblemItem } from "../api/types";
@@ -13,27 +13,16 @@ import { editView, placeOf, tabOf, useTabs } from "../commands/store";
 import { run } from "../commands/table";
 import { renameNode, setTitle } from "../model/edits";
 import { withEntry } from "../model/layout";
-import { eventPrefix } from "../model/scope";
-import { MIN_WIDTH, type Row } from "../model/shape";
+import { MIN_WIDTH, type Row, type Shape, type Spot } from "../model/shape";
 import type { OpData, OpNode } from "./flow";
 import { Field } from "./NodeField";
 import { NodeResult } from "./NodeResult";
 import { NodeFoot, NodeProgress } from "./NodeStatus";
-import { Port } from "./Port";
+import { FarPort, Port } from "./Port";
 import { Rename } from "./Rename";
 import { colour, withColour } from "./types";
 import { useUi } from "./ui";
-
-export const FAR = 0.4;
-export const useFar = (): boolean => useStore((state) => state.transform[2] < FAR);
-
-/** The name that a node has in events: with the nodes that lead to the subgraph it is in. */
-export function useEventName(tab: string, id: string): string {
-  return useTabs((state) => {
-    const path = state.tabs.find((t) => t.id === tab)?.path;
-    return path?.length ? eventPrefix(path) + id : id;
-  });
-}
+import { useViewOf } from "./view";
 
 export interface NodeProblem {
   readonly message: string;
@@ -64,22 +53,17 @@ function problemsByNode(all: readonly ProblemItem[]): Map<string, NodeProblem[]>
 }
 
 /** What is wrong with a node of the scope that is looked at. */
-export function useNodeProblems(tab: string, id: string): readonly NodeProblem[] {
-  const all = useProblems(tab);
-  const key = useTabs((state) => {
-    const found = state.tabs.find((t) => t.id === tab);
-    return [...(found ? placeOf(found) : []), id].join("/");
-  });
-  return problemsByNode(all).get(key) ?? NO_PROBLEMS;
+function useNodeProblems(tab: string, place: string, id: string): readonly NodeProblem[] {
+  return problemsByNode(useProblems(tab)).get(place ? `${place}/${id}` : id) ?? NO_PROBLEMS;
 }
 
 export const NodeView = memo(
   function NodeView({ data, selected }: NodeProps<OpNode>) {
     const { tab, id, node, ports, entry, shape } = data;
-    const far = useFar();
-    const name = useEventName(tab, id);
+    const { far, place, prefix } = useViewOf();
+    const name = prefix + id;
     const state = useStateOf(tab, name);
-    const problems = useNodeProblems(tab, id);
+    const problems = useNodeProblems(tab, place, id);
     const worst = problems.find((p) => p.severity === "error") ?? problems[0];
     const category = ports.type?.category.split("/")[0] ?? (ports.definition ? "subgraph" : "");
     return (
@@ -97,27 +81,11 @@ export const NodeView = memo(
         data-definition={ports.definition}
         style={entry.colour ? withColour(entry.colour) : undefined}
       >
+        {far && shape.spots.map((spot) => <FarPort key={`${spot.side}:${spot.name}`} {...spot} />)}
         <Header data={data} far={far} name={name} count={problems.length} worst={worst} />
         {!far && shape.rows.map((row) => <RowView key={row.key} row={row} data={data} problems={problems} />)}
         {!far && ports.unknown && <p className="nf-unknown">not installed</p>}
-        {shape.spots.map((spot) => {
-          const list = spot.side === "in" ? ports.inputs : ports.outputs;
-          const port = list.find((p) => p.name === spot.name);
-          return (
-            <Port
-              key={`${spot.side}:${spot.name}`}
-              node={id}
-              side={spot.side}
-              name={spot.name}
-              type={port?.type ?? "any"}
-              y={spot.y}
-              far={far}
-              doc={port?.doc}
-              required={port !== undefined && "required" in port && port.required === true}
-              linked={spot.side === "out" || Object.hasOwn(node.links ?? {}, spot.name) || spot.name in data.fed}
-            />
-          );
-        })}
+        {!far && shape.spots.map((spot) => <NodePort key={`${spot.side}:${spot.name}`} data={data} spot={spot} />)}
         {selected && !far && <WidthGrip tab={tab} id={id} height={shape.height} />}
         {!far && <NodeResult data={data} name={name} />}
         {!far && <NodeFoot tab={tab} name={name} />}
@@ -126,6 +94,23 @@ export const NodeView = memo(
   },
   (a, b) => a.data === b.data && a.selected === b.selected,
 );
+
+function NodePort({ data, spot: { side, name, y } }: { data: OpData; spot: Spot }) {
+  const { id, node, ports, fed } = data;
+  const port = (side === "in" ? ports.inputs : ports.outputs).find((p) => p.name === name);
+  return (
+    <Port
+      node={id}
+      side={side}
+      name={name}
+      type={port?.type ?? "any"}
+      y={y}
+      doc={port?.doc}
+      required={port !== undefined && "required" in port && port.required === true}
+      linked={side === "out" || Object.hasOwn(node.links ?? {}, name) || name in fed}
+    />
+  );
+}
 
 /** The right side of a selected node: drag it to make the node wider. One step. */
 function WidthGrip({ tab, id, height }: { tab: string; id: string; height: number }) {
@@ -151,6 +136,12 @@ function useStateOf(tab: string, name: string): string | undefined {
   return useLive((live) => live.node(live.followed[tab], name)?.state);
 }
 
+/** Whether a title, in the large letters that it has from afar, needs more room than its node has. */
+function isLong(title: string, named: boolean, { width, height }: Shape): boolean {
+  const lines = Math.ceil(title.length / ((width - 24) / 15));
+  return lines * 29 + (named ? 0 : 22) > height;
+}
+
 interface HeaderProps {
   data: OpData;
   far: boolean;
@@ -166,7 +157,11 @@ function Header({ data, far, name, count, worst }: HeaderProps) {
   const named = title.toLowerCase().replace(/[^a-z0-9]+/g, "_") === id.replace(/_\d+$/, "");
   const help = [ports.type?.summary, `${node.op}`, ports.type?.deprecated && `Deprecated: ${ports.type.deprecated}`];
   return (
-    <div className="nf-head" title={far ? undefined : help.filter(Boolean).join("\n")}>
+    <div
+      className="nf-head"
+      title={far ? undefined : help.filter(Boolean).join("\n")}
+      data-long={(far && isLong(title, named, data.shape)) || undefined}
+    >
       {node.mode === "muted" && <ModeGlyph mode="muted" />}
       {node.mode === "bypassed" && <ModeGlyph mode="bypassed" />}
       {ports.definition !== undefined ? (

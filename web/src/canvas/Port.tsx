@@ -2,9 +2,12 @@
 
 import { Handle, Position } from "@xyflow/react";
 import { memo } from "react";
+import type { Spot } from "../model/shape";
 import { portState, useConnecting } from "./connecting";
 import { colour, PortGlyph, useType } from "./types";
 import { setUi } from "./ui";
+
+const MARK = 12;
 
 interface Props {
   node: string;
@@ -15,33 +18,28 @@ interface Props {
   linked?: boolean;
   required?: boolean;
   doc?: string;
-  /** Too far away to see more than where it is. */
-  far?: boolean;
 }
-
-export const Port = memo(function Port(props: Props) {
-  return props.far ? <FarPort {...props} /> : <NearPort {...props} />;
-});
 
 /**
  * A port from afar: an empty mark at its place, which is all that React Flow measures for wires. A `Handle` listens to
- * every change of the view, and a thousand nodes have thousands of them.
+ * every change of the view, and what is positioned is painted by itself: a thousand nodes have thousands of them. So it
+ * takes no room among its siblings, and its margins put it where it is.
  */
-function FarPort({ side, name, y }: Props) {
-  const [end, where] = side === "in" ? (["target", "left"] as const) : (["source", "right"] as const);
+export function FarPort({ side, name, y }: Spot) {
+  const port = `${side}:${name}`;
   return (
     <div
-      className={`react-flow__handle react-flow__handle-${where} nf-port ${end}`}
-      style={{ top: y }}
-      data-handleid={`${side}:${name}`}
-      data-handlepos={where}
-      data-port={`${side}:${name}`}
+      className={`nf-far-port ${side === "in" ? "target" : "source"}`}
+      style={{ marginTop: y - MARK / 2, marginBottom: -y - MARK / 2 }}
+      data-handleid={port}
+      data-handlepos={side === "in" ? "left" : "right"}
+      data-port={port}
       aria-hidden="true"
     />
   );
 }
 
-function NearPort({ node, side, name, type, y, linked = true, required, doc }: Props) {
+export const Port = memo(function Port({ node, side, name, type, y, linked = true, required, doc }: Props) {
   const info = useType(type);
   const state = useConnecting(portState(`${side}:${node}.${name}`));
   const label = `${name}, ${side === "in" ? "input" : "output"}, ${type}${required && !linked ? ", needed" : ""}`;
@@ -69,4 +67,4 @@ function NearPort({ node, side, name, type, y, linked = true, required, doc }: P
       <PortGlyph shape={info.shape} filled={linked || side === "out"} />
     </Handle>
   );
-}
+});

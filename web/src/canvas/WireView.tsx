@@ -22,6 +22,10 @@ export function curve(points: readonly Point[]): string {
   return path;
 }
 
+/** From the outer side of a port to that of another: it begins and ends a little inside of them. */
+export const wirePath = ([x, y]: Point, [toX, toY]: Point, points: readonly Point[]): string =>
+  curve([[x - 4, y], ...points, [toX + 4, toY]]);
+
 export const WireView = memo(function WireView({
   id,
   sourceX,
@@ -34,7 +38,7 @@ export const WireView = memo(function WireView({
 }: EdgeProps<FlowEdge>) {
   const info = useType(data?.type ?? "any");
   const into = useUi((ui) => ui.into === id);
-  const path = curve([[sourceX - 4, sourceY], ...(data?.points ?? []), [targetX + 4, targetY]]);
+  const path = wirePath([sourceX, sourceY], [targetX, targetY], data?.points ?? []);
   return (
     <BaseEdge
       id={id}

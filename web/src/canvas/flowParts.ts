@@ -78,6 +78,14 @@ function box(width: number, height: number) {
   return { width, height, initialWidth: width, initialHeight: height, measured: { width, height } };
 }
 
+/**
+ * A node at a place. Nodes are moved by `left` and `top`, not by React Flow's transform: a thousand transforms are a
+ * thousand coordinate systems, which the browser goes through for every frame.
+ */
+export function placed<T extends FlowNode>(node: T, [x, y]: Point): T {
+  return { ...node, position: { x, y }, style: { ...node.style, left: x, top: y, transform: "none" } };
+}
+
 function handle(id: string, side: "in" | "out", x: number, y: number): NodeHandle {
   return {
     id,
@@ -100,7 +108,7 @@ export function labelOf(id: string, data: Pick<OpData, "node" | "ports">): strin
 /** `below`: the height of what is shown of its last run, under its rows. */
 export function opNode(id: string, data: OpData, [x, y]: Point, selected: boolean, below = 0): OpNode {
   const { shape } = data;
-  return {
+  const node: OpNode = {
     id,
     type: "op",
     position: { x, y },
@@ -114,6 +122,7 @@ export function opNode(id: string, data: OpData, [x, y]: Point, selected: boolea
     ariaLabel: labelOf(id, data),
     ariaRole: "group",
   };
+  return placed(node, [x, y]);
 }
 
 /** A node in a collapsed frame: not drawn; its wires go to the frame. */

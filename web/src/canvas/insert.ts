@@ -36,6 +36,8 @@ export interface Rect {
   readonly bottom: number;
 }
 
+const meet = (a: Rect, b: Rect) => a.left <= b.right && a.right >= b.left && a.top <= b.bottom && a.bottom >= b.top;
+
 /** The drawn wire that a node (at a place in the window) lies on and could be put into; only for a node without wires. */
 export function wireUnder(tab: string, id: string, box: Rect, root: HTMLElement): string {
   const scope = scopeOf(tab)?.scope;
@@ -46,7 +48,7 @@ export function wireUnder(tab: string, id: string, box: Rect, root: HTMLElement)
   const all = new Map(wires(scope).map((wire) => [wireId(wire), wire]));
   for (const path of root.querySelectorAll<SVGPathElement>("path[data-wire]")) {
     const wire = all.get(path.dataset.wire ?? "");
-    if (!wire) continue;
+    if (!wire || !meet(path.getBoundingClientRect(), inner)) continue;
     const on = sampled(path, 24).some(
       ([x, y]) => x > inner.left && x < inner.right && y > inner.top && y < inner.bottom,
     );

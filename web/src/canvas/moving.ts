@@ -2,12 +2,30 @@
 
 import { reroutes, withReroute } from "../model/bends";
 import { changeGroup, changeNote, groups, type Point, withPositions } from "../model/layout";
-import { endOf, type Recipe } from "../model/recipe";
-import type { FlowNode } from "./flow";
+import { endOf, own, type Recipe } from "../model/recipe";
+import { type FlowNode, placed } from "./flow";
 import { rerouteOf } from "./selection";
 
 /** Where things go, by the ids that the canvas gives them. */
 export type Moves = ReadonlyMap<string, Point>;
+
+export const NO_MOVES: Moves = new Map();
+
+/** Whether moves can be shown by moving what is drawn: no wire's bend and nothing in a collapsed frame is among them. */
+export function isPlain(moves: Iterable<string>, scope: Recipe): boolean {
+  const all = groups(scope);
+  return [...moves].every((id) =>
+    id.startsWith("group:") ? !all[Number(id.slice(6))]?.collapsed : !id.startsWith("reroute:"),
+  );
+}
+
+/** What is drawn, with some of it at other places. */
+export function shownMoved(nodes: readonly FlowNode[], moves: Moves): FlowNode[] {
+  return nodes.map((node) => {
+    const to = moves.get(node.id);
+    return to ? placed(node, [Math.round(to[0]), Math.round(to[1])]) : node;
+  });
+}
 
 export function moved(scope: Recipe, moves: Moves): Recipe {
   const nodes = new Map<string, Point>();
@@ -16,7 +34,7 @@ export function moved(scope: Recipe, moves: Moves): Recipe {
     if (id.startsWith("group:")) result = changeGroup(result, Number(id.slice(6)), { at });
     else if (id.startsWith("note:")) result = changeNote(result, id.slice(5), { at });
     else if (id.startsWith("reroute:")) result = movedBend(result, id, at);
-    else if (!id.startsWith("interface:")) nodes.set(id, at);
+    else if (own(scope.nodes, id)) nodes.set(id, at);
   }
   return withPositions(result, nodes);
 }

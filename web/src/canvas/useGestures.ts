@@ -7,7 +7,15 @@ import {
   type OnConnectStartParams,
   useReactFlow,
 } from "@xyflow/react";
-import { type KeyboardEvent, type MouseEvent, type PointerEvent, type RefObject, useMemo, useRef } from "react";
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type PointerEvent,
+  type RefObject,
+  useEffect,
+  useMemo,
+  useRef,
+} from "react";
 import { isTyping } from "../commands/keys";
 import { editView, useTabs } from "../commands/store";
 import { reroutes, withReroute } from "../model/bends";
@@ -15,53 +23,37 @@ import type { Point } from "../model/layout";
 import { disconnect } from "../model/links";
 import { endOf, endText, wires } from "../model/recipe";
 import { enter } from "./actions/subgraphs";
-import { drawnNodes } from "./boxes";
-import { duplicate } from "./clipboard";
 import { useConnecting } from "./connecting";
+import { dragging } from "./dragging";
 import { type FlowEdge, type FlowNode, wireId } from "./flow";
-import { insertedIn, wireUnder } from "./insert";
-import { type Carried, carriedBy, moved, withBend, withCarried } from "./moving";
+import { type Moves, withBend } from "./moving";
 import { scopeOf } from "./selection";
-import { currentView, type MenuRequest, setUi, useUi } from "./ui";
+import { currentView, type MenuRequest, setUi } from "./ui";
+import { FAR } from "./view";
 import { begin, connected, dropped, end, rewired } from "./wiring";
 
-const NOTHING: Carried = { from: new Map(), by: new Map() };
 const isPane = (target: EventTarget | null) =>
   target instanceof Element && target.classList.contains("react-flow__pane");
 
-export function useGestures(tab: string, place: string, root: RefObject<HTMLDivElement | null>) {
+/** `show`: draw what is dragged at its places so far. */
+export function useGestures(
+  tab: string,
+  place: string,
+  root: RefObject<HTMLDivElement | null>,
+  show: (moves: Moves) => void,
+) {
   const flow = useReactFlow<FlowNode, FlowEdge>();
   /** Whether the pointer was pressed in the field that had the focus already. */
   const writing = useRef(false);
-  const drag = useRef<{ carried: Carried; copies: ReadonlyMap<string, string> } | null>(null);
-  return useMemo(() => {
-    const { hold, release, select, look } = useTabs.getState();
+  const gestures = useMemo(() => {
+    const { select, look } = useTabs.getState();
     const at = (event: { clientX: number; clientY: number }): Point => {
       const { x, y } = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }, { snapToGrid: false });
       return [x, y];
     };
     const here = () => useTabs.getState().tabs.find((t) => t.id === tab);
 
-    // --- moving --------------------------------------------------------------------------------------------------------
-    const move = (changes: NodeChange<FlowNode>[]) => {
-      const moves = new Map<string, Point>();
-      for (const change of changes) {
-        if (change.type === "position" && change.position) moves.set(change.id, [change.position.x, change.position.y]);
-      }
-      const scope = scopeOf(tab)?.scope;
-      if (moves.size === 0 || scope === undefined) return;
-      const frames = [...moves.keys()].filter((id) => id.startsWith("group:"));
-      const now = drag.current;
-      const carried =
-        now?.carried ?? (frames.length ? carriedBy(frames, new Set(moves.keys()), drawnNodes(tab), scope) : NOTHING);
-      const all = withCarried(moves, carried);
-      const copied = now?.copies.size
-        ? new Map(
-            [...all].flatMap(([id, to]) => (now.copies.has(id) ? [[now.copies.get(id) as string, to] as const] : [])),
-          )
-        : all;
-      editView(tab, moves.size === 1 ? "Move" : `Move ${moves.size}`, (s) => moved(s, copied), { key: "move" });
-    };
+    const drag = dragging(tab, place, root, flow, show);
     const selected = (changes: NodeChange<FlowNode>[]) => {
       const before = here()?.selection;
       const next = new Set(before);
@@ -70,36 +62,8 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
         if (change.selected) next.add(change.id);
         else next.delete(change.id);
       }
-      if (drag.current?.copies.size) return;
+      if (drag.copies()) return;
       select(tab, next, here()?.selectedWires ?? []);
-    };
-    const startDrag = (event: { altKey: boolean }, _node: unknown, nodes: FlowNode[]) => {
-      hold(tab, nodes.length === 1 ? "Move" : `Move ${nodes.length}`);
-      const scope = scopeOf(tab)?.scope;
-      const ids = new Set(nodes.map((node) => node.id));
-      if (event.altKey) select(tab, ids);
-      const copies = event.altKey ? duplicate(true) : new Map<string, string>();
-      const frames = nodes.filter((node) => node.type === "frame").map((node) => node.id);
-      drag.current = { carried: scope ? carriedBy(frames, ids, drawnNodes(tab), scope) : NOTHING, copies };
-    };
-    const under = (node: FlowNode): string => {
-      if (node.type !== "op" || !root.current || drag.current?.copies.size) return "";
-      const { x: left, y: top } = flow.flowToScreenPosition(node.position);
-      const zoom = flow.getZoom();
-      const box = { left, top, right: left + (node.width ?? 0) * zoom, bottom: top + (node.height ?? 0) * zoom };
-      return wireUnder(tab, node.id, box, root.current);
-    };
-    const overWire = (_event: unknown, node: FlowNode, nodes: FlowNode[]) => {
-      const into = nodes.length === 1 ? under(node) : "";
-      if (into !== useUi.getState().into) setUi({ into });
-    };
-    const stopDrag = (_event: unknown, node: FlowNode, nodes: FlowNode[]) => {
-      const into = nodes.length === 1 ? under(node) : "";
-      const insert = into ? insertedIn(tab, node.id, into) : undefined;
-      if (useUi.getState().into) setUi({ into: "" });
-      if (insert) editView(tab, "Insert into a wire", insert);
-      drag.current = null;
-      release(tab);
     };
 
     // --- wires ---------------------------------------------------------------------------------------------------------
@@ -145,10 +109,36 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
             ? "interface"
             : "node";
 
+    const onEdgeContextMenu = (event: MouseEvent, edge: FlowEdge) => menu(event, "wire", edge.id);
+    const onEdgeDoubleClick = (event: MouseEvent, edge: FlowEdge) => {
+      const wire = wireOf(edge.id);
+      const nodes = [flow.getNode(edge.source), flow.getNode(edge.target)];
+      if (!wire || !nodes[0] || !nodes[1]) return;
+      const ends: [Point, Point] = [
+        [nodes[0].position.x + (nodes[0].width ?? 0), nodes[0].position.y],
+        [nodes[1].position.x, nodes[1].position.y],
+      ];
+      editView(tab, "Bend a wire", (s) => {
+        const before = reroutes(s).find((b) => b.from === endText(wire.from) && b.to === endText(wire.to))?.at ?? [];
+        return withReroute(s, wire.from, wire.to, withBend(before, ends, at(event)));
+      });
+    };
+
     return {
+      endDrag: drag.end,
+      wires: {
+        onEdgeClick: (event: MouseEvent, edge: FlowEdge) => {
+          const more = event.shiftKey || event.ctrlKey || event.metaKey;
+          const before = more ? here() : undefined;
+          const border = edge.id.startsWith("border:");
+          select(tab, before?.selection ?? [], [...(before?.selectedWires ?? []), ...(border ? [] : [edge.id])]);
+        },
+        onEdgeDoubleClick,
+        onEdgeContextMenu,
+      },
       flow: {
         onNodesChange: (changes: NodeChange<FlowNode>[]) => {
-          move(changes);
+          drag.move(changes);
           if (changes.some((change) => change.type === "select")) selected(changes);
         },
         onEdgesChange: (changes: EdgeChange<FlowEdge>[]) => {
@@ -160,15 +150,23 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
           }
           select(tab, here()?.selection ?? [], next);
         },
+        /** From afar React Flow knows selected wires only: a box takes those of its nodes, as it does near. */
+        onSelectionEnd: () => {
+          const now = scopeOf(tab);
+          if (now === undefined || flow.getZoom() >= FAR) return;
+          const { selection } = now.tab;
+          const lines = wires(now.scope).filter((wire) => selection.has(wire.from.node) || selection.has(wire.to.node));
+          select(tab, selection, lines.map(wireId));
+        },
         onNodeClick: (event: MouseEvent, node: FlowNode) => {
           if (!event.shiftKey && !event.ctrlKey && !event.metaKey && (here()?.selection.size ?? 0) > 1)
             select(tab, [node.id]);
         },
-        onNodeDragStart: startDrag,
-        onNodeDrag: overWire,
-        onNodeDragStop: stopDrag,
-        onSelectionDragStart: (event: MouseEvent, nodes: FlowNode[]) => startDrag(event, null, nodes),
-        onSelectionDragStop: (event: MouseEvent, nodes: FlowNode[]) => nodes[0] && stopDrag(event, nodes[0], nodes),
+        onNodeDragStart: drag.start,
+        onNodeDrag: drag.over,
+        onNodeDragStop: drag.stop,
+        onSelectionDragStart: (event: MouseEvent, nodes: FlowNode[]) => drag.start(event, null, nodes),
+        onSelectionDragStop: (event: MouseEvent, nodes: FlowNode[]) => nodes[0] && drag.stop(event, nodes[0], nodes),
         onConnectStart: start,
         onConnect: (connection: Connection) => connected(tab, connection),
         onConnectEnd: finish,
@@ -191,22 +189,9 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
         },
         onNodeContextMenu: nodeMenu,
         onSelectionContextMenu: (event: MouseEvent, nodes: FlowNode[]) => menu(event, "node", nodes[0]?.id ?? ""),
-        onEdgeContextMenu: (event: MouseEvent, edge: FlowEdge) => menu(event, "wire", edge.id),
+        onEdgeContextMenu,
         onPaneContextMenu: (event: MouseEvent | globalThis.MouseEvent) => menu(event, "pane", ""),
-        onEdgeDoubleClick: (event: MouseEvent, edge: FlowEdge) => {
-          const wire = wireOf(edge.id);
-          const nodes = [flow.getNode(edge.source), flow.getNode(edge.target)];
-          if (!wire || !nodes[0] || !nodes[1]) return;
-          const ends: [Point, Point] = [
-            [nodes[0].position.x + (nodes[0].width ?? 0), nodes[0].position.y],
-            [nodes[1].position.x, nodes[1].position.y],
-          ];
-          editView(tab, "Bend a wire", (s) => {
-            const before =
-              reroutes(s).find((b) => b.from === endText(wire.from) && b.to === endText(wire.to))?.at ?? [];
-            return withReroute(s, wire.from, wire.to, withBend(before, ends, at(event)));
-          });
-        },
+        onEdgeDoubleClick,
         onNodeDoubleClick: (event: MouseEvent, node: FlowNode) => {
           if (node.type === "op" && (event.target as Element).closest(".nf-head") && !isTyping(event.target)) {
             if (!enter(tab, node.id)) setUi({ renaming: node.id });
@@ -240,7 +225,9 @@ export function useGestures(tab: string, place: string, root: RefObject<HTMLDivE
         onKeyDownCapture: (event: KeyboardEvent) => enterEdits(event, tab),
       },
     };
-  }, [tab, place, root, flow]);
+  }, [tab, place, root, flow, show]);
+  useEffect(() => gestures.endDrag, [gestures]);
+  return gestures;
 }
 
 /** Enter on a selected node goes to its first widget. */

@@ -3,7 +3,7 @@ import { reach, targetsOf } from "../../src/canvas/connecting";
 import { FlowCache, INPUTS, OUTPUTS } from "../../src/canvas/flow";
 import { rank, score } from "../../src/canvas/fuzzy";
 import { crosses } from "../../src/canvas/Knife";
-import { carriedBy, moved, withBend, withCarried } from "../../src/canvas/moving";
+import { carriedBy, isPlain, moved, shownMoved, withBend, withCarried } from "../../src/canvas/moving";
 import { typeInfo } from "../../src/canvas/types";
 import { curve } from "../../src/canvas/WireView";
 import { typedValue, valueText } from "../../src/canvas/widgets/JsonField";
@@ -175,6 +175,25 @@ describe("moving", () => {
     const carried = carriedBy(["group:0"], new Set(["group:0"]), nodes, folded);
     const after = moved(folded, withCarried(new Map([["group:0", [300, -40]]]), carried));
     expect(after.layout?.b).toEqual({ at: [320, 0] });
+  });
+
+  it("what is dragged is only shown, unless a bend or a collapsed frame is among it", () => {
+    const { nodes } = new FlowCache().derive("t", framed, [], types, nothing, nothing);
+    const shown = shownMoved(nodes, new Map([["b", [301.4, 7]]]));
+    expect(shown.filter((node, i) => node !== nodes[i]).map((node) => node.id)).toEqual(["b"]);
+    const b = shown.find((node) => node.id === "b");
+    expect(b?.position).toEqual({ x: 301, y: 7 });
+    expect(b?.style).toMatchObject({ left: 301, top: 7 });
+    expect(b?.data).toBe(nodes.find((node) => node.id === "b")?.data);
+
+    const folded = { ...framed, layout: { groups: [{ at: [0, 0], collapsed: true, nodes: ["b"] }] } };
+    expect(isPlain(["a", "note:notes:0", "group:0"], framed)).toBe(true);
+    expect(isPlain(["a", "group:0"], folded)).toBe(false);
+    expect(isPlain(["a", "reroute:a.out→b.in#0"], framed)).toBe(false);
+  });
+
+  it("a node that was removed while it was dragged gets no place", () => {
+    expect(moved(chain, new Map([["gone", [1, 2]]]))).toBe(chain);
   });
 
   it("what changes only the place is no new layout for others", () => {
