@@ -78,7 +78,7 @@ def test_a_run_survives_a_reload(canvas: Canvas) -> None:
     canvas.expect_state("sample", "running")
     canvas.page.reload()
     canvas.expect_state("sample", "running")
-    expect(sample).to_contain_text(re.compile(r"\d+\s*(/|of)\s*1500"))
+    expect(sample).to_contain_text(re.compile(r"\d+ of \d+"))
     expect(canvas.node("checkpoint")).to_have_attribute("data-state", re.compile("done|cached"))
     canvas.button("Cancel current").click()
     canvas.expect_state("sample", "cancelled", seconds=20)
@@ -160,8 +160,7 @@ def test_all_problems_show_before_anything_runs_and_lead_to_the_widget(canvas: C
     expect(canvas.field("empty", "width")).to_be_focused()
 
     canvas.press("Escape")
-    badge = canvas.node("empty").get_by_role("button", name="Problem: ")
-    badge.click()
+    canvas.node("empty").get_by_role("button", name=re.compile("problem", re.IGNORECASE)).click()
     expect(canvas.field("empty", "width")).to_be_focused()
 
     before = canvas.server.get("/api/jobs?limit=1")["items"]

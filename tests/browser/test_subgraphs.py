@@ -146,6 +146,24 @@ def test_wires_at_the_ends_of_a_subgraph_are_sliced_and_deleted_too(canvas: Canv
     canvas.changed(lambda doc: doc["definitions"] == inside)
 
 
+def test_a_wire_from_the_end_of_a_subgraph_dropped_on_the_canvas_adds_a_node_there(canvas: Canvas) -> None:
+    made = make(canvas)
+    canvas.title(next(id for id in made["nodes"] if id != "a")).dblclick()
+    expect(canvas.node("b")).to_be_visible()
+    canvas.page.wait_for_timeout(400)
+    plus = canvas.page.locator('.react-flow__node[data-id="interface:outputs"] [data-port="in:+"]')
+    x, y = canvas.centre(plus)
+    canvas.drag((x, y), (x - 60, y + 160))
+    expect(canvas.dialog("Add a node")).to_be_visible()
+    canvas.page.keyboard.type("random integer")
+    canvas.press("Enter")
+    done = canvas.changed(lambda doc: "random_integer" in next(iter(doc["definitions"].values()))["nodes"])
+    ((_, definition),) = done["definitions"].items()
+    assert definition["outputs"]["value"] == "random_integer.value"
+    canvas.press("Control+z")
+    canvas.changed(lambda doc: doc["definitions"] == made["definitions"])
+
+
 def test_an_input_is_exposed_from_the_menu_of_its_widget(canvas: Canvas) -> None:
     made = make(canvas)
     new = next(id for id in made["nodes"] if id != "a")

@@ -20,13 +20,16 @@ import { toast } from "./toasts";
 const mine = new Map<string, number[]>();
 const queueing = new Set<string>();
 
-/** The seeds as a run uses them, by "node.port". */
-export function seedsOf(recipe: Recipe, types: ReadonlyMap<string, NodeType>): Record<string, string> {
+/** The seeds as a run uses them, by "node.port"; in definitions by "definition/node.port". */
+export function seedsOf(recipe: Recipe, types: ReadonlyMap<string, NodeType>, at = ""): Record<string, string> {
   const found: Record<string, string> = {};
+  for (const [name, inner] of Object.entries(recipe.definitions ?? {})) {
+    Object.assign(found, seedsOf(inner, types, `${at}${name}/`));
+  }
   for (const [id, node] of Object.entries(recipe.nodes)) {
     for (const port of types.get(node.op)?.inputs ?? []) {
       const value = port.widget === "seed" ? integerOf(own(node.values, port.name)) : undefined;
-      if (value !== undefined) found[`${id}.${port.name}`] = value.toString();
+      if (value !== undefined) found[`${at}${id}.${port.name}`] = value.toString();
     }
   }
   return found;

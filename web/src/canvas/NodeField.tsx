@@ -27,7 +27,10 @@ export function Field({ data, port, problem }: Props) {
   const link = own(node.links, port.name);
   const mapped = node.each?.includes(port.name) || node.product?.includes(port.name);
   const names = useDefinitionNames(tab, port.type === "Body");
-  const last = useTabs((state) => state.tabs.find((t) => t.id === tab)?.lastSeeds[`${id}.${port.name}`]);
+  const last = useTabs((state) => {
+    const found = state.tabs.find((t) => t.id === tab);
+    return found?.lastSeeds[`${[...placeOf(found), id].join("/")}.${port.name}`];
+  });
   if (link !== undefined) {
     const text = typeof link === "string" ? link : link.join(", ");
     return (

@@ -16,9 +16,11 @@ import { opName, own, put, type Recipe, SUBWORKFLOW } from "../model/recipe";
 import { definitionAt } from "../model/scope";
 import { HEADER } from "../model/shape";
 import type { Origin } from "./connecting";
+import { INPUTS, OUTPUTS } from "./flow";
 import { rank } from "./fuzzy";
 import { noteRecent, recentOps } from "./recent";
 import { currentView, type PaletteRequest, setUi, useUi } from "./ui";
+import { wired as joined } from "./wiring";
 
 interface Entry {
   op: string;
@@ -189,6 +191,7 @@ function fittingPort(
     const exact = fitting.filter((port) => port.type.split(" | ").includes(origin.type));
     return [...exact, ...fitting].sort((a, b) => Number(b.required) - Number(a.required))[0]?.name;
   }
+  if (origin.node === OUTPUTS) return ports.outputs[0]?.name;
   const scope = definitionAt(recipe, at);
   const node = own(scope?.nodes, origin.node);
   const target = node && portsOf(recipe, at, origin.node, node, known).inputs.find((p) => p.name === origin.port);
@@ -239,6 +242,15 @@ function wired(
 ): Recipe {
   const node = own(scope.nodes, id);
   if (node === undefined) return scope;
+  if (origin.node === INPUTS || origin.node === OUTPUTS) {
+    const [made, end] = [
+      { node: id, handle: port },
+      { node: origin.node, handle: origin.port },
+    ];
+    const [from, to] = origin.side === "out" ? [end, made] : [made, end];
+    const ends = { source: from.node, target: to.node };
+    return joined(scope, { ...ends, sourceHandle: `out:${from.handle}`, targetHandle: `in:${to.handle}` }, "one");
+  }
   const here = { node: id, port };
   const there = { node: origin.node, port: origin.port };
   if (origin.side === "out") {

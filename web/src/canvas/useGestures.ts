@@ -74,7 +74,7 @@ export function useGestures(
       const { origin } = useConnecting.getState();
       const target = spot ? document.elementFromPoint(spot.clientX, spot.clientY) : null;
       const add = dropped(tab, state, target);
-      if (add && spot && origin && !origin.node.startsWith("interface:")) {
+      if (add && spot && origin) {
         setUi({ palette: { at: at(spot), screen: [spot.clientX, spot.clientY], origin } });
       }
       end();

@@ -34,7 +34,7 @@ export interface Tab {
   /** Which sub-workflow is looked at; empty: the recipe itself. */
   readonly path: Path;
   readonly viewports: { readonly [place: string]: Viewport };
-  /** The seeds that the last run used, by "node.port". */
+  /** The seeds that the last run used, by "node.port"; in definitions by "definition/node.port". */
   readonly lastSeeds: { readonly [port: string]: string };
 }
 

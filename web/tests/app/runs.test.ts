@@ -134,4 +134,9 @@ test("the seeds of a run are read from what the recipe writes at seed ports", ()
     other: { op: "b@1", values: { seed: 5 } },
   };
   expect(seedsOf({ nodes }, types)).toEqual({ "one.seed": "18446744073709551615", "two.seed": "7" });
+  const inner = { nodes: { one: nodes.two }, definitions: { deep: { nodes: { two: nodes.two } } } };
+  expect(seedsOf({ nodes: {}, definitions: { inner } }, types)).toEqual({
+    "inner/one.seed": "7",
+    "inner/deep/two.seed": "7",
+  });
 });
