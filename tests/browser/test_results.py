@@ -57,6 +57,26 @@ def test_the_gallery_is_paged(canvas: Canvas) -> None:
     expect(pictures.nth(first)).to_be_attached()
 
 
+def test_runs_are_forgotten_at_once_in_every_list(canvas: Canvas) -> None:
+    jobs = [canvas.server.run(coloured(colour))[0] for colour in ("#123456", "#654321")]
+    for job in jobs:
+        canvas.server.finished(job)
+    gallery(canvas)
+    canvas.button("Runs").click()
+    runs = canvas.page.get_by_role("list", name="Runs, newest first").get_by_role("listitem")
+    expect(runs).not_to_have_count(0)
+    canvas.button("Forget runs").click()
+    canvas.page.get_by_role("menuitem", name="Forget failed and cancelled runs").click()
+    expect(canvas.page.get_by_text(re.compile(r"^\d+ runs? forgotten$"))).to_be_visible()
+    assert {job["id"] for job in canvas.server.get("/api/jobs")["items"]} >= set(jobs)
+    canvas.button("Forget runs").click()
+    canvas.page.get_by_role("menuitem", name="Forget all runs").click()
+    expect(runs).to_have_count(0)
+    assert canvas.server.get("/api/jobs")["items"] == []
+    canvas.button("Results").click()
+    expect(canvas.page.get_by_role("region", name="Gallery").locator("img")).to_have_count(0)
+
+
 def test_two_runs_are_compared_by_what_differs(canvas: Canvas) -> None:
     for colour in ("#ff0000", "#00ff00"):
         canvas.server.finished(canvas.server.run(coloured(colour))[0])
