@@ -284,6 +284,17 @@ def test_fail_fast_stops_at_the_first_and_leaves_the_callers_event_alone() -> No
     assert list(ran.states.values()).count("cancelled") > 40 or ran.states["n00"] == "computed"
 
 
+def test_a_sweep_finishes_its_first_item_first() -> None:
+    #  x[i] → y[i] → z[i]: depth first, so that few values are held and a cancelled sweep has finished items
+    nodes = {
+        "x": n("work", a=[0, 10, 20, 30], each=["a"]),
+        "y": n("work", a="@x.value", each=["a"]),
+        "z": n("work", a="@y.value", each=["a"]),
+    }
+    ran = run(recipe(nodes, {"z": "z.value"}), workers=1)
+    assert [event.node for event in ran.told(NodeStarted)] == [f"{name}[{i}]" for i in range(4) for name in "xyz"]
+
+
 def test_fail_fast_holds_in_sub_workflows_too() -> None:
     #  bad    slow → after
     CALLS.clear()
