@@ -188,24 +188,38 @@ function Header({ data, far, name, count, worst }: HeaderProps) {
       {node.each?.length || node.product?.length ? (
         <span className="nf-tag">{node.each?.length ? "each" : "product"}</span>
       ) : null}
-      {count > 0 && (
-        <button
-          type="button"
-          className="nf-badge nodrag"
-          data-severity={worst?.severity}
-          title={worst?.message}
-          aria-label={`${count === 1 ? "Problem" : `${count} problems`}: ${worst?.message}`}
-          onClick={() => {
-            const found = tabOf(tab);
-            if (found) run("view.reveal", { tab, at: placeOf(found), node: id, port: worst?.port });
-          }}
-        >
-          {count}
-        </button>
-      )}
+      {worst && <Badge tab={tab} id={id} far={far} count={count} worst={worst} />}
       {!far && <NodeProgress tab={tab} name={name} />}
     </div>
   );
+}
+
+/** How many problems there are, and the worst in words. Near enough it leads to the widget that it is about. */
+function Badge({ tab, id, far, count, worst }: Pick<OpData, "tab" | "id"> & BadgeProps) {
+  const label = `${count === 1 ? "Problem" : `${count} problems`}: ${worst.message}`;
+  const look = { className: "nf-badge nodrag", "data-severity": worst.severity, title: worst.message };
+  if (far) {
+    return (
+      <span {...look} role="img" aria-label={label}>
+        {count}
+      </span>
+    );
+  }
+  const go = () => {
+    const found = tabOf(tab);
+    if (found) run("view.reveal", { tab, at: placeOf(found), node: id, port: worst.port });
+  };
+  return (
+    <button type="button" {...look} aria-label={label} onClick={go}>
+      {count}
+    </button>
+  );
+}
+
+interface BadgeProps {
+  far: boolean;
+  count: number;
+  worst: NodeProblem;
 }
 
 /** Distinct by shape as well as by colour: a struck circle does not run, an arrow passes through. */
