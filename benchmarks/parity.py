@@ -349,11 +349,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def summary(kind: str, results: list[Result]) -> str:
-    """One line: how many agree, how many bit for bit, the worst."""
+    """One line: how many agree, how many bit for bit (latents or sigmas, conditionings, pictures in 8 bits), the
+    worst."""
     ran = [r for r in results if not r.problem]
     worst = max((r.error for r in ran), default=float("nan"))
     within, equal = sum(r.ok for r in results), sum(r.equal for r in ran)
-    return f"{kind:8} {within} of {len(results)} within tolerance, {equal} bit for bit, worst {worst:.1e}"
+    conditionings = [r.conditioning_equal for r in ran if r.conditioning_equal is not None]
+    pictures = [r.picture == 0 for r in ran if r.picture is not None]
+    parts = [f"{kind:8} {within} of {len(results)} within tolerance, worst {worst:.1e}", f"{equal} bit for bit"]
+    for what, same in (("conditionings", conditionings), ("8-bit pictures", pictures)):
+        if same:
+            parts.append(f"{sum(same)} of {len(same)} {what} the same")
+    return ", ".join(parts)
 
 
 if __name__ == "__main__":
