@@ -48,8 +48,8 @@ CARDS = {
         "flow matching, with a `CLIPTextModel` of 2 layers (128 wide) pre-trained on captions alone and an "
         "`AutoencoderTiny` (4 channels, factor 4). How to feed it: `../../README.md`.",
         WORLD_LIMITS + " 64x64 only: other sizes run but were never seen. Negative prompts work through guidance, "
-        "though training never saw one. Stars are the least even: one arm may be longer than the others, the more so the "
-        "stronger the guidance; 1.5 to 2 draws them most evenly, and 6 tears them.",
+        "though training never saw one. Stars are the least even: one arm may be longer than the others, and the more "
+        "so the stronger the guidance; 1.5 to 2 draws them most evenly, and 6 tears them.",
         "text_to_image",
         parts=("vae", "text-encoder"),
     ),
