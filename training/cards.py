@@ -97,9 +97,9 @@ CARDS = {
         "none); `upsample` nearest x2; `relu`; `softclip` 3 tanh(x/3); `block` "
         "relu(x + conv(relu(conv(relu(conv(x)))))) with weights `<index>.conv.0`, `.conv.2`, `.conv.4`.",
         "Unconditional: it draws what it likes. All colours, places and sizes come, and as many shapes as there are, "
-        "but most objects are blobs between two shapes, and some backgrounds have stains of a second colour: the "
-        "second stage was stopped after 811 steps for want of processor time (`sure shape` beside `real sure shape` "
-        "says how far it got). More steps (`training/README.md`) are what would help.",
+        "but about half of the objects are blobs between two shapes (`sure shape` beside `real sure shape` says how "
+        "far it got), and a few backgrounds have stains of a second colour. The losses still moved after 3,000 steps: "
+        "more (`training/README.md`) are what would help.",
         "gan",
         "unconditional-image-generation",
         parts=("gan-first",),
