@@ -3,7 +3,8 @@
 Packs are installed packages found by the entry-point group `nodeflow.packs`. The entry point `NAME = "module"` names a
 module whose ops (objects made by `@node`) are those in it and its sub-modules; they are all called `NAME/…`, so the
 name of an op tells which pack to load, and only that one is imported. The standard packs come in by the same door.
-Packages may ship models too, in a folder that an entry point of the group `nodeflow.models` names.
+Packages may ship models too, in a folder that an entry point of the group `nodeflow.models` names. Nothing of a package
+of others is imported until the user has enabled it (`consent`).
 
 A pack that fails to import is kept with its traceback, and the rest work. Listing never imports torch: a pack's
 modules must not import it at top level.
@@ -20,14 +21,16 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
 from blake3 import blake3
 
+from nodeflow.consent import OWN, Consents, fingerprint
 from nodeflow.errors import NodeflowError
 from nodeflow.op import Op
+from nodeflow.settings import Settings
 
 PACKS = "nodeflow.packs"
 MODELS = "nodeflow.models"
@@ -155,9 +158,46 @@ def make_catalogue(packs: Iterable[Pack], model_folders: Iterable[Path] = ()) ->
     return Catalogue(packs, model_folders)
 
 
-def _from_entry_point(point: EntryPoint) -> Pack:
-    name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
-    return Pack(point.name, point.module, name, version, load=point.load)
+@dataclass(frozen=True)
+class Package:
+    """An installed package that brings packs or models.
+
+    pin: what a consent to it is pinned to. refusal: why nothing of it is imported; empty if it is.
+    """
+
+    distribution: Distribution
+    packs: tuple[EntryPoint, ...]
+    models: tuple[EntryPoint, ...]
+    pin: str
+    refusal: str
+
+    def made(self) -> list[Pack]:
+        """Its packs, not loaded; if it is refused, packs that failed."""
+        name, version, error = self.distribution.name, self.distribution.version, self.refusal
+        return [Pack(p.name, p.module, name, version, error=error, load=None if error else p.load) for p in self.packs]
+
+
+def packages() -> list[Package]:
+    """The installed packages with packs or models, by name. Imports none of them.
+
+    Raises:
+        NodeflowError: if what the user enabled, or where that stands, cannot be read.
+    """
+    found: dict[str, tuple[Distribution, dict[tuple[str, str, str], EntryPoint]]] = {}
+    for point in (*entry_points(group=PACKS), *entry_points(group=MODELS)):
+        if point.dist is not None:
+            _, points = found.setdefault(point.dist.name, (point.dist, {}))
+            points.setdefault((point.group, point.name, point.value), point)
+    consents = Consents(Settings.load().home) if found.keys() - {OWN} else None
+    made = []
+    for name, (distribution, points) in sorted(found.items()):
+        packs, models = (tuple(p for p in points.values() if p.group == group) for group in (PACKS, MODELS))
+        pin = refusal = ""
+        if consents is not None and name != OWN:
+            pin = fingerprint(distribution, (p.module for p in points.values()))
+            refusal = consents.refusal(name, pin)
+        made.append(Package(distribution, packs, models, pin, refusal))
+    return made
 
 
 def _folder(point: EntryPoint) -> list[Path]:
@@ -168,12 +208,18 @@ def _folder(point: EntryPoint) -> list[Path]:
 
 @lru_cache(maxsize=1)
 def installed() -> Catalogue:
-    """The catalogue of this installation, made once.
+    """The catalogue of this installation, made once. A pack that is not enabled has failed, and says so; a name that
+    another pack has is none of its business.
 
     Raises:
         NodeflowError: if two packs claim the same ops.
     """
-    points = {(p.name, p.value): p for p in entry_points(group=PACKS)}
+    found = packages()
     engine = Pack("engine", "nodeflow.export", load=lambda: importlib.import_module("nodeflow.export"))
-    folders = [folder for point in entry_points(group=MODELS) for folder in _folder(point)]
-    return Catalogue([engine, *map(_from_entry_point, points.values())], folders)
+    loadable = [engine, *(pack for package in found if not package.refusal for pack in package.made())]
+    taken = {pack.name for pack in loadable}
+    refused = {pack.name: pack for package in found if package.refusal for pack in package.made()}
+    folders = [
+        folder for package in found if not package.refusal for point in package.models for folder in _folder(point)
+    ]
+    return Catalogue([*loadable, *(pack for name, pack in refused.items() if name not in taken)], folders)

@@ -47,6 +47,7 @@ COMMANDS = {
     "nodes": Entry("nodes", "nodes", _NODES),
     "describe": Entry("nodes", "describe", _NODES),
     "models": Entry("models", "app", _NODES),
+    "packs": Entry("packs", "app", _NODES),
     "schema": Entry("check", "schema", _HOUSE),
     "doctor": Entry("doctor", "doctor", _HOUSE),
     "backup": Entry("backup", "backup", _HOUSE),

@@ -16,7 +16,9 @@ from nodeflow.cli.text import clean, emit, say
 app = typer.Typer(
     help="Write a small recipe or the skeleton of a pack.",
     no_args_is_help=True,
-    epilog=examples("nodeflow new workflow hello", "nodeflow new pack mine", "pip install -e mine"),
+    epilog=examples(
+        "nodeflow new workflow hello", "nodeflow new pack mine", "pip install -e mine", "nodeflow packs enable mine"
+    ),
 )
 
 _PACK = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -54,7 +56,7 @@ def pack(
         raise Stop(Exit.FILES, f"{root} is there already; nothing was written")
     _write({root / path.format(name=name): text.replace("{name}", name) for path, text in templates.PACK.items()})
     emit(clean(str(root)))
-    say(f"Install it with: pip install -e {clean(str(root))}; then: nodeflow describe {name}/shout")
+    say(f"Install it with: pip install -e {clean(str(root))}; then: nodeflow packs enable {name}")
 
 
 def _write(files: dict[Path, str]) -> None:

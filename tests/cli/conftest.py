@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.installing import enable, install
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
@@ -23,11 +24,7 @@ ROOT = HERE.parents[1]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the trial pack as pip would install it."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copy(HERE / "trial_pack.py", folder)
-    info = folder / "trial_pack-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trial-pack\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[nodeflow.packs]\ntrial = trial_pack\n")
+    install(folder, HERE / "trial_pack.py", "trial")
     return folder
 
 
@@ -80,6 +77,7 @@ class Cli:
 @pytest.fixture
 def environment(site: Path, tmp_path: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("NODEFLOW_")}
+    enable(tmp_path / "home", site, "trial")
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join([str(site), str(ROOT), str(ROOT / "nodes")]),

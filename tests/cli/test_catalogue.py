@@ -123,6 +123,7 @@ def test_doctor_shows_packs_that_fail_with_their_traceback(cli: Cli, tmp_path: P
     (info / "entry_points.txt").write_text("[nodeflow.packs]\nbroken = broken_pack\n")
     (broken / "broken_pack.py").write_text("raise RuntimeError('no \\x1b[31mluck')\n")
     path = f"{broken}:{cli.environment['PYTHONPATH']}"
+    assert cli("packs", "enable", "broken", PYTHONPATH=path).code == 0
     done = cli("doctor", PYTHONPATH=path)
     assert done.code == 5
     assert "raise RuntimeError" in done.out
@@ -142,7 +143,6 @@ def test_doctor_finds_folders_that_cannot_be_written(
 
 
 def test_settings_that_do_not_exist(here: Here, tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
     (tmp_path / "home" / "nodeflow.toml").write_text("colour = 'red'\n")
     done = here("doctor")
     assert done.code == 5
@@ -196,6 +196,7 @@ def test_a_new_pack_works(cli: Cli, here: Here) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nodeflow-pack-mine\nVersion: 0.1.0\n")
     (info / "entry_points.txt").write_text("[nodeflow.packs]\nmine = mine\n")
     path = f"{folder}:{cli.environment['PYTHONPATH']}"
+    assert cli("packs", "enable", "mine", PYTHONPATH=path).code == 0
     ran = cli("run", "mine/shout.json", "--set", "text=good", "--json", PYTHONPATH=path)
     assert ran.code == 0, ran.err
     assert ran.json["outputs"]["text"]["value"] == "GOOD!!!"

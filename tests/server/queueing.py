@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from nodeflow.server.tracing import Tracing
 from nodeflow.server.worker_process import Limits
 from nodeflow.settings import Settings
 from nodeflow.workflow import Workflow
+from tests.installing import enable, install
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -31,13 +31,11 @@ T = TypeVar("T")
 
 
 def install_fault_pack(folder: Path) -> str:
-    """Install the pack below `folder`; the PYTHONPATH that finds it."""
+    """Install the pack below `folder`, and enable it in the home that the environment names; the PYTHONPATH that finds
+    it."""
     site = folder / "site"
-    info = site / "fault_pack-1.0.dist-info"
-    info.mkdir(parents=True)
-    shutil.copy(HERE / "fault_pack.py", site)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fault-pack\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[nodeflow.packs]\nfault = fault_pack\n")
+    install(site, HERE / "fault_pack.py", "fault")
+    enable(Path(os.environ["NODEFLOW_HOME"]), site, "fault")
     return os.pathsep.join([str(site), str(ROOT), str(ROOT / "nodes")])
 
 
