@@ -71,11 +71,8 @@ def enable(
         )
     _consents().enable(found, package.pin)
     emit(clean(f"enabled {found} {package.distribution.version} ({package.pin})"))
-    say(
-        clean(
-            f"It brings the packs {', '.join(sorted(p.name for p in package.packs)) or 'none, but models'}. A server that runs sees them when it is started again."
-        )
-    )
+    brought = ", ".join(sorted(point.name for point in package.packs)) or "models only"
+    say(clean(f"It brings: {brought}. A server that runs has it once it is started again."))
 
 
 @app.command()
