@@ -31,11 +31,12 @@ T = TypeVar("T")
 
 
 def install_fault_pack(folder: Path) -> str:
-    """Install the pack below `folder`, and enable it in the home that the environment names; the PYTHONPATH that finds
-    it."""
+    """Install the pack below `folder`, and enable it in the home there and in the one that the environment names; the
+    PYTHONPATH that finds it."""
     site = folder / "site"
     install(site, HERE / "fault_pack.py", "fault")
-    enable(Path(os.environ["NODEFLOW_HOME"]), site, "fault")
+    for home in (folder / "home", Path(os.environ["NODEFLOW_HOME"])):
+        enable(home, site, "fault")
     return os.pathsep.join([str(site), str(ROOT), str(ROOT / "nodes")])
 
 
