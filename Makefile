@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # one run at a time: threads that spin cost more than they bring (docs/decisions/0003-threads.md)
 export OMP_WAIT_POLICY ?= PASSIVE
-# two processes for the tests, each takes whole files, in order; PARALLEL= runs them one after another
-PARALLEL ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# three processes for the tests (they wait a lot); each takes whole files, in order. PARALLEL= runs them one after another
+PARALLEL ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install web demo test test-slow test-browser lint lint-web docs bench parity fuzz eval-models clean
 
