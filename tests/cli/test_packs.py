@@ -84,7 +84,7 @@ def other(tmp_path: Path, cli: Cli) -> Other:
 def test_code_that_was_not_enabled_does_not_run(other: Other, command: tuple[str, ...]) -> None:
     done = other(*command)
     assert not other.ran
-    if command[0] in ("nodes", "check", "run", "doctor", "packs"):
+    if command[0] in ("nodes", "check", "run", "describe", "doctor", "packs"):
         assert "nodeflow packs enable other-pack" in done.out + done.err
 
 
