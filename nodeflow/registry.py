@@ -70,6 +70,12 @@ class Pack:
             self.load = None
         return self
 
+    @property
+    def reason(self) -> str:
+        """What `error` ends with: why it could not be loaded, without paths of this machine."""
+        lines = [line for line in self.error.strip().splitlines() if line.strip()]
+        return lines[-1][:500] if lines else "unknown"
+
     @cached_property
     def digest(self) -> str:
         """blake3 of the Python source of the pack, and of the siblings in its package that it imports: part of every
@@ -215,11 +221,12 @@ def installed() -> Catalogue:
         NodeflowError: if two packs claim the same ops.
     """
     found = packages()
+    enabled = [package for package in found if not package.refusal]
+    refused = [package for package in found if package.refusal]
     engine = Pack("engine", "nodeflow.export", load=lambda: importlib.import_module("nodeflow.export"))
-    loadable = [engine, *(pack for package in found if not package.refusal for pack in package.made())]
-    taken = {pack.name for pack in loadable}
-    refused = {pack.name: pack for package in found if package.refusal for pack in package.made()}
-    folders = [
-        folder for package in found if not package.refusal for point in package.models for folder in _folder(point)
-    ]
-    return Catalogue([*loadable, *(pack for name, pack in refused.items() if name not in taken)], folders)
+    packs = [engine, *(pack for package in enabled for pack in package.made())]
+    off = {pack.name: pack for package in refused for pack in package.made()}
+    for pack in packs:
+        off.pop(pack.name, None)
+    folders = [folder for package in enabled for point in package.models for folder in _folder(point)]
+    return Catalogue([*packs, *off.values()], folders)

@@ -11,7 +11,9 @@ from benchmarks import parity
 pytestmark = pytest.mark.skipif(not os.environ.get("CI"), reason="only CI must have all that tests can use")
 
 
-@pytest.mark.parametrize("package", ["apsw", "c2pa", "comfyui_workflow_templates_json", "matplotlib", "torch"])
+@pytest.mark.parametrize(
+    "package", ["apsw", "c2pa", "comfyui_workflow_templates_json", "matplotlib", "opentelemetry.sdk", "torch"]
+)
 def test_the_package_is_there(package):
     assert importlib.util.find_spec(package), f"tests that need {package} would be skipped"
 

@@ -52,12 +52,9 @@ def nodes(
 
 
 def _tell_failures(catalogue: Catalogue) -> None:
-    for name, error in catalogue.failures.items():
-        say(clean(f"The pack {name} could not be loaded: {_last_line(error)} (nodeflow doctor shows the traceback)"))
-
-
-def _last_line(error: str) -> str:
-    return error.strip().splitlines()[-1] if error.strip() else "unknown"
+    for name in catalogue.failures:
+        reason = catalogue.packs[name].reason
+        say(clean(f"The pack {name} could not be loaded: {reason} (nodeflow doctor shows the traceback)"))
 
 
 @with_examples("nodeflow describe image/blend", "nodeflow describe image/blend --json | jq .schema")
@@ -75,7 +72,7 @@ def describe(
     found = catalogue.find(name)
     pack = catalogue.packs.get(name.partition("/")[0])
     if found is None and pack is not None and pack.error:
-        raise Stop(Exit.SETUP, clean(f"the pack {pack.name} could not be loaded: {_last_line(pack.error)}"))
+        raise Stop(Exit.SETUP, clean(f"the pack {pack.name} could not be loaded: {pack.reason}"))
     if found is None:
         near = [other.name for other in search(catalogue, name.rpartition("/")[2])][:4]
         hint = did_you_mean(name, catalogue.ops) or (f"did you mean {', '.join(near)}?" if near else "")

@@ -165,8 +165,8 @@ def _op_problem(place: str, written: str, op: Op | None, catalogue: Catalogue) -
         hint = "upgrade its pack" if newer else "no migration is known"
         return Problem("NF103", place, f"{name} is installed in another version", f"@{op.version}", f"@{version}", hint)
     pack = name.partition("/")[0]
-    if pack in catalogue.packs and (error := catalogue.packs[pack].error):
-        reason = error.strip().splitlines()[-1]
+    if pack in catalogue.packs and catalogue.packs[pack].error:
+        reason = catalogue.packs[pack].reason
         return Problem("NF116", place, f"the pack {pack!r} could not be loaded: {reason}", hint="see: nodeflow doctor")
     hint = did_you_mean(name, catalogue.ops) or "is its pack installed? see: nodeflow nodes"
     return Problem("NF102", place, f"no installed pack has {name!r}", hint=hint)

@@ -18,6 +18,7 @@ from typing import Any, Final
 from nodeflow.cache import StoreError
 from nodeflow.cache.store import sync_folder
 from nodeflow.database import DatabaseError, connect
+from nodeflow.replacing import replacing
 from nodeflow.server.jobs_db import explained
 from nodeflow.server.lockfile import LockFile
 from nodeflow.server.openapi import route
@@ -78,24 +79,20 @@ def copy(db: Any, home: Path, name: str) -> Path:
         DatabaseError: it is damaged. StoreError: the copy cannot be written.
     """
     folder = home / "backups"
-    temporary = folder / f".{name}-{os.urandom(8).hex()}.part"
     final = folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09}.db"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder, lambda path: path.name.startswith(".") and path.suffix == ".part")
-        db.execute("VACUUM INTO ?", (str(temporary),))
-        if (found := _faults(temporary)) != ["ok"]:
-            raise DatabaseError(f"{home / name}.db is damaged ({'; '.join(found)[:300]}); no copy was made")
-        with open(temporary, "r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, final)
+        with replacing(final) as temporary:
+            db.execute("VACUUM INTO ?", (str(temporary),))
+            if (found := _faults(temporary)) != ["ok"]:
+                raise DatabaseError(f"{home / name}.db is damaged ({'; '.join(found)[:300]}); no copy was made")
+            with open(temporary, "r+b") as file:
+                os.fsync(file.fileno())
         sync_folder(folder)
     except (OSError, sqlite3.Error) as error:
         text = f"{folder}: no copy of {name}.db could be made: {error}; check that there is space"
         raise StoreError(text, folder) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     newest = sorted(folder.glob(f"{name}-*.db"))[-KEPT:]
     _sweep(folder, lambda path: path.match(f"{name}-*.db") and path not in newest)
     return final

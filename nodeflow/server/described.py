@@ -27,7 +27,7 @@ class Described:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
-        self.failed = {name: last_line(error) for name, error in catalogue.failures.items()}
+        self.failed = {name: catalogue.packs[name].reason for name in catalogue.failures}
         self.ops: dict[str, Op] = {}
         self._accepted: dict[EdgeType, list[str]] = {}
         for name, op in sorted(catalogue.ops.items()):
@@ -171,9 +171,3 @@ def _mapped(port: Port) -> Port:
     """An input that is walked over takes a list of what it takes."""
     annotation: Any = list[port.annotation]  # type: ignore[name-defined]
     return Port(port.name, annotation, port.doc, port.default, port.lazy)
-
-
-def last_line(error: str) -> str:
-    """What a traceback ends with: the reason, without paths of this machine."""
-    lines = [line for line in error.strip().splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "unknown"
