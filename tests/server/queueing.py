@@ -52,6 +52,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("fault_pack", None)
 
 
+def extend_fault_pack(folder: Path, code: str) -> None:
+    """Add to the pack that `install_fault_pack` put below `folder`."""
+    with open(folder / "site" / "fault_pack.py", "a", encoding="utf-8") as file:
+        file.write(f"\n\n{code}")
+
+
 def settings_in(home: Path, **more: Any) -> Settings:
     return Settings(home=home, cache=home / "cache", output=home / "output", threads=1, device="cpu", **more)
 

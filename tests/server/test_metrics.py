@@ -17,7 +17,7 @@ from nodeflow.server.metrics import Metrics
 from nodeflow.server.reporting import device_bytes
 from nodeflow.server.worker_process import WorkerProcess
 from nodeflow.settings import Settings
-from tests.server.queueing import Bench, bench, home, run_async, until
+from tests.server.queueing import Bench, bench, extend_fault_pack, home, run_async, until
 from tests.server.test_logs import log_as_before
 
 __all__ = ["home", "log_as_before"]  # fixtures
@@ -138,12 +138,12 @@ def test_counters_go_on_when_a_worker_begins_anew() -> None:
 
 
 def test_models_that_are_read_are_counted(home: Path, tmp_path: Path) -> None:
-    pack = tmp_path / "site" / "fault_pack.py"
-    pack.write_text(
-        pack.read_text() + "\n\nfrom nodeflow.types import Vae\nfrom nodeflow.weights import weights_loader\n"
+    extend_fault_pack(
+        tmp_path,
+        "from nodeflow.types import Vae\nfrom nodeflow.weights import weights_loader\n"
         "@weights_loader('fault/weights')\ndef load(handle, device):\n    return object()\n\n"
         "@node('fault/loads', cacheable=False)\ndef loads(text: str, *, ctx: Context) -> str:\n    '''Load.'''\n"
-        "    with ctx.weights.use(Vae('fault/weights', '/x', text)):\n        return text\n"
+        "    with ctx.weights.use(Vae('fault/weights', '/x', text)):\n        return text\n",
     )
 
     async def main() -> None:
@@ -187,11 +187,11 @@ def test_each_line_says_what_it_is_about(
 ) -> None:
     from tests.server.test_tracing import in_memory
 
-    pack = tmp_path / "site" / "fault_pack.py"
-    pack.write_text(
-        pack.read_text() + "\n\n@node('fault/prints')\ndef prints(text: str) -> str:\n    '''Print.'''\n"
+    extend_fault_pack(
+        tmp_path,
+        "@node('fault/prints')\ndef prints(text: str) -> str:\n    '''Print.'''\n"
         "    print('a line', flush=True)\n    time.sleep(0.5)\n    print('{\"level\": \"error\"}', flush=True)\n"
-        "    time.sleep(0.3)\n    return text\n"
+        "    time.sleep(0.3)\n    return text\n",
     )
     monkeypatch.setenv("NODEFLOW_LOG", "json")
 

@@ -19,7 +19,7 @@ from nodeflow.server import frames
 from nodeflow.server.worker import _short
 from nodeflow.server.worker_process import Limits, death
 from nodeflow.settings import Settings
-from tests.server.queueing import Bench, bench, home, run_async, until
+from tests.server.queueing import Bench, bench, extend_fault_pack, home, run_async, until
 
 __all__ = ["home"]  # a fixture
 
@@ -216,11 +216,11 @@ def test_a_worker_ends_with_the_server_even_if_native_code_holds_it_up(home: Pat
 
 
 def test_what_nodes_print_does_not_disturb_the_frames(home: Path, tmp_path: Path) -> None:
-    pack = tmp_path / "site" / "fault_pack.py"
-    pack.write_text(
-        pack.read_text() + "\n\n@node('fault/prints')\ndef prints(text: str) -> str:\n    '''Print.'''\n"
+    extend_fault_pack(
+        tmp_path,
+        "@node('fault/prints')\ndef prints(text: str) -> str:\n    '''Print.'''\n"
         "    import sys, subprocess\n    print('to stdout ' * 1000)\n    sys.stdout.flush()\n"
-        "    subprocess.run(['echo', 'from a child'])\n    assert sys.stdin.read() == ''\n    return text\n"
+        "    subprocess.run(['echo', 'from a child'])\n    assert sys.stdin.read() == ''\n    return text\n",
     )
 
     async def main() -> None:
