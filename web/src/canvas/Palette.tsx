@@ -3,7 +3,7 @@
  * only nodes with a fitting port are listed, and the one that is picked is wired, in one step.
  */
 
-import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useCatalogue } from "../api/catalogue";
 import type { NodeType } from "../api/types";
 import { announce } from "../commands/announce";
@@ -19,6 +19,7 @@ import type { Origin } from "./connecting";
 import { INPUTS, OUTPUTS } from "./flow";
 import { rank } from "./fuzzy";
 import { noteRecent, recentOps } from "./recent";
+import { SearchList } from "./SearchList";
 import { currentView, type PaletteRequest, setUi, useUi } from "./ui";
 import { wired as joined } from "./wiring";
 
@@ -37,15 +38,13 @@ export function Palette({ tab }: { tab: string }) {
   return request ? <PaletteBox key={request.at.join()} tab={tab} request={request} /> : null;
 }
 
+const CLASSES = { field: "nf-palette-search", list: "nf-palette-list" };
 const WIDTH = 380;
 const HEIGHT = 440;
 
 function PaletteBox({ tab, request }: { tab: string; request: PaletteRequest }) {
   const [query, setQuery] = useState("");
-  const [at, setAt] = useState(0);
   const box = useRef<HTMLDivElement>(null);
-  const list = useRef<HTMLDivElement>(null);
-  const name = useId();
   const entries = useEntries(tab, request.origin);
   const recent = useMemo(recentOps, []);
   const found = useMemo(() => {
@@ -55,7 +54,6 @@ function PaletteBox({ tab, request }: { tab: string; request: PaletteRequest }) 
     };
     return rank(query, entries, (e) => [e.title, opName(e.op), e.category, e.summary], bonus).slice(0, 80);
   }, [query, entries, recent]);
-  const chosen = Math.min(at, found.length - 1);
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null) return;
@@ -63,9 +61,6 @@ function PaletteBox({ tab, request }: { tab: string; request: PaletteRequest }) 
     element.style.left = `${Math.max(8, Math.min(x - 24, window.innerWidth - WIDTH - 8))}px`;
     element.style.top = `${Math.max(8, Math.min(y - 20, window.innerHeight - HEIGHT - 8))}px`;
   }, [request]);
-  useEffect(() => {
-    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
-  });
   const close = () => {
     setUi({ palette: null });
     currentView()?.focus();
@@ -84,53 +79,32 @@ function PaletteBox({ tab, request }: { tab: string; request: PaletteRequest }) 
   };
   return (
     <div className="nf-palette" ref={box} role="dialog" aria-label="Add a node">
-      <input
-        // biome-ignore lint/a11y/noAutofocus: the palette was asked for; focus goes back to the canvas when it closes
-        autoFocus
-        role="combobox"
-        aria-expanded="true"
-        aria-controls={name}
-        aria-activedescendant={found[chosen] ? `${name}-${chosen}` : undefined}
-        aria-label="Search nodes"
+      <SearchList
+        search="Search nodes"
         placeholder={request.origin ? `Nodes that fit ${request.origin.type}…` : "Search nodes…"}
-        autoComplete="off"
-        spellCheck={false}
-        value={query}
-        onChange={(event) => {
-          setQuery(event.target.value);
-          setAt(0);
+        list="Nodes"
+        classes={CLASSES}
+        query={query}
+        setQuery={setQuery}
+        found={found}
+        idOf={(entry) => entry.op}
+        attributes={(entry) => ({ "data-op": entry.op })}
+        none={`No node fits “${query}”.`}
+        onPick={pick}
+        onKey={(key) => {
+          if (key === "Escape") close();
+          return key === "Escape" || key === "Tab";
         }}
-        onKeyDown={(event) => {
-          if (event.key === "ArrowDown") setAt(Math.min(found.length - 1, chosen + 1));
-          else if (event.key === "ArrowUp") setAt(Math.max(0, chosen - 1));
-          else if (event.key === "Enter") pick(found[chosen]);
-          else if (event.key === "Escape") close();
-          else if (event.key !== "Tab") return;
-          event.preventDefault();
-          event.stopPropagation();
-        }}
-      />
-      <div role="listbox" id={name} ref={list} aria-label="Nodes" className="nf-palette-list">
-        {found.map((entry, i) => (
-          // biome-ignore lint/a11y/useFocusableInteractive: the field keeps the focus, by aria-activedescendant
-          // biome-ignore lint/a11y/useKeyWithClickEvents: keys are the field's
-          <div
-            key={entry.op}
-            id={`${name}-${i}`}
-            role="option"
-            aria-selected={i === chosen}
-            data-op={entry.op}
-            onPointerMove={() => setAt(i)}
-            onClick={() => pick(entry)}
-          >
+      >
+        {(entry, chosen) => (
+          <>
             <span className="nf-dot" data-category={entry.category.split("/")[0]} />
             <b>{entry.title}</b>
             <small>{entry.category}</small>
-            {i === chosen && entry.summary && <p>{entry.summary}</p>}
-          </div>
-        ))}
-        {found.length === 0 && <p className="nf-options-empty">No node fits “{query}”.</p>}
-      </div>
+            {chosen && entry.summary && <p>{entry.summary}</p>}
+          </>
+        )}
+      </SearchList>
     </div>
   );
 }

@@ -1,8 +1,9 @@
 /** A choice from a list, searched by typing: choices of a port, installed models, names of sub-workflows. */
 
-import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { rank } from "../fuzzy";
+import { SearchList } from "../SearchList";
 import { loadModels, useModels } from "./models";
 import type { FieldProps } from "./Widget";
 
@@ -94,25 +95,22 @@ interface ListProps {
   pick: (value: unknown) => void;
 }
 
+const CLASSES = { field: "nf-options-search", list: "nf-options-list" };
 const MARGIN = 8;
 
 /** The list, with a field to search it. */
 export function OptionList({ label, options, current, anchor, optional, close, pick }: ListProps) {
   const [query, setQuery] = useState("");
   const list = useRef<HTMLDivElement>(null);
-  const name = useId();
   const all = useMemo(
     () => (optional ? [{ value: undefined, text: "none" }, ...options] : options),
     [options, optional],
   );
   const found = useMemo(() => rank(query, all, (option) => [option.text, option.note ?? ""]), [query, all]);
-  const [at, setAt] = useState(() =>
-    Math.max(
-      0,
-      all.findIndex((option) => option.value === current),
-    ),
+  const first = Math.max(
+    0,
+    all.findIndex((option) => option.value === current),
   );
-  const chosen = Math.min(at, found.length - 1);
   useLayoutEffect(() => {
     const box = list.current;
     if (!box || !anchor) return;
@@ -129,57 +127,34 @@ export function OptionList({ label, options, current, anchor, optional, close, p
     document.addEventListener("pointerdown", outside, true);
     return () => document.removeEventListener("pointerdown", outside, true);
   });
-  useEffect(() => {
-    list.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
-  });
   return createPortal(
     <div className="nf-options nowheel" ref={list}>
-      <input
-        // biome-ignore lint/a11y/noAutofocus: the list was asked for; focus goes back when it closes
-        autoFocus
-        className="nf-options-search"
+      <SearchList
+        search={`Search ${label}`}
         placeholder="Search…"
-        role="combobox"
-        aria-expanded="true"
-        aria-controls={name}
-        aria-activedescendant={found[chosen] ? `${name}-${chosen}` : undefined}
-        aria-label={`Search ${label}`}
-        value={query}
-        onChange={(event) => {
-          setQuery(event.target.value);
-          setAt(0);
+        list={label}
+        classes={CLASSES}
+        query={query}
+        setQuery={setQuery}
+        found={found}
+        first={first}
+        idOf={(option) => option.text}
+        attributes={(option) => ({ "data-current": option.value === current || undefined })}
+        none={`Nothing fits “${query}”.`}
+        onPick={(option) => option && pick(option.value)}
+        onKey={(key) => {
+          if (key !== "Escape" && key !== "Tab") return false;
+          close();
+          return true;
         }}
-        onKeyDown={(event) => {
-          if (event.key === "ArrowDown") setAt(Math.min(found.length - 1, chosen + 1));
-          else if (event.key === "ArrowUp") setAt(Math.max(0, chosen - 1));
-          else if (event.key === "Enter") {
-            const option = found[chosen];
-            if (option) pick(option.value);
-          } else if (event.key === "Escape" || event.key === "Tab") close();
-          else return;
-          event.preventDefault();
-          event.stopPropagation();
-        }}
-      />
-      <div role="listbox" id={name} aria-label={label} className="nf-options-list">
-        {found.map((option, i) => (
-          // biome-ignore lint/a11y/useFocusableInteractive: the field keeps the focus, by aria-activedescendant
-          // biome-ignore lint/a11y/useKeyWithClickEvents: keys are the field's
-          <div
-            key={`${option.text}`}
-            id={`${name}-${i}`}
-            role="option"
-            aria-selected={i === chosen}
-            data-current={option.value === current || undefined}
-            onPointerMove={() => setAt(i)}
-            onClick={() => pick(option.value)}
-          >
+      >
+        {(option) => (
+          <>
             <span>{option.text}</span>
             {option.note && <small>{option.note}</small>}
-          </div>
-        ))}
-        {found.length === 0 && <p className="nf-options-empty">Nothing fits “{query}”.</p>}
-      </div>
+          </>
+        )}
+      </SearchList>
     </div>,
     document.body,
   );
